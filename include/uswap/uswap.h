@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uswap - memory larger than its RAM budget, from user space.
+ *
+ * A process has one window: a reserved range of addresses. uswap_map() makes a region in it. The
+ * memory of a region arrives when it is touched; when the budget is full, the least useful objects
+ * (runs of pages) leave for a store and come back when they are touched again.
+ *
+ * Conventions
+ *   Sizes are bytes. Functions that return int give 0 or a negative errno value. Everything may be
+ *   called from any thread at the same time. Nothing here is async-signal-safe, except that region
+ *   memory may be read and written in a signal handler, as any memory may.
+ *   A page is the hardware page (4096 bytes on x86-64).
+ *
+ * Limits of the engine alone (libuswap without the preload library)
+ *   A system call given swapped-out memory fails with EFAULT: pin it first, with uswap_pin().
+ *   SIGBUS and SIGSEGV belong to the library: do not block them in a thread that touches regions.
+ *   A handler that was installed before uswap_start() gets the faults that are not ours.
+ */
+#ifndef USWAP_USWAP_H
+#define USWAP_USWAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define USWAP_VERSION_MAJOR 0
+#define USWAP_VERSION_MINOR 1
+#define USWAP_VERSION_PATCH 0
+
+/* Stores that one process can have. */
+#define USWAP_MAX_STORES 8
+
+/* Where evicted objects may go. */
+struct uswap_store_options {
+    /* A directory (an unlinked file is made in it), a file (made if missing, unlinked when opened; an
+     * existing one must be empty or all zero at its start) or a block device (must not hold data). */
+    const char *path;
+    /* Capacity in bytes; 0: half of the free space of the file system, or the whole device. */
+    uint64_t size;
+};
+
+struct uswap_options {
+    /* sizeof(struct uswap_options); uswap_options_init() sets it. */
+    size_t struct_size;
+    /* Bytes that may be resident: window, free frames and metadata together. 0: half of what the
+     * machine or the enclosing cgroup leaves available. At least 8 MiB. */
+    uint64_t ram;
+    /* Stores, in order of preference. stores_count 0: an unlinked file in $TMPDIR or /var/tmp. */
+    struct uswap_store_options stores[USWAP_MAX_STORES];
+    unsigned stores_count;
+    /* Where statistics go at exit: a file (JSON), "-" (summary on stderr) or NULL (nowhere). */
+    const char *stats_path;
+};
+
+/* Set every option to its default. */
+void uswap_options_init(struct uswap_options *options);
+
+/* As uswap_options_init(), then read USWAP_RAM, USWAP_SWAP (PATH[:SIZE], separated by commas) and
+ * USWAP_STATS. -EINVAL for a value that cannot be read; a message names it. The strings in *options
+ * stay valid for the life of the process. */
+int uswap_options_from_env(struct uswap_options *options);
+
+/* Start the engine. options NULL: as from the environment. Once per process; -EALREADY later.
+ * -EINVAL: an option is wrong; -ENOSYS, -EPERM: the kernel lacks or forbids what is needed; any
+ * other: what the system said. A message says which and what to do. */
+int uswap_start(const struct uswap_options *options);
+
+/* How a region is made. Zero bytes everywhere is a good default. */
+struct uswap_map_options {
+    /* The unit that is swapped: a power of two from 4096 to 2 MiB; 0: 4096. */
+    size_t object_size;
+    /* For messages and statistics; up to 31 bytes are kept. NULL: no name. */
+    const char *name;
+    /* Alignment of the address; a power of two, 0: 2 MiB. */
+    size_t align;
+    /* Bits of enum uswap_map_flags. */
+    unsigned flags;
+};
+
+enum uswap_map_flags {
+    /* Do not charge the region against budget plus stores. When both are full, touching it may
+     * exceed the budget. */
+    USWAP_MAP_OVERCOMMIT = 1,
+};
+
+/* Make a region of at least size bytes (rounded up to pages), filled with zeros. NULL options:
+ * defaults. The address goes to *address. -ENOMEM: budget plus stores cannot hold it, or the window
+ * has no room; -EINVAL: size 0 or wrong options. */
+int uswap_map(size_t size, const struct uswap_map_options *options, void **address);
+
+/* Give back [address, address + size), which may be any run of whole pages of one region. Memory,
+ * slots and commitment return; a later touch is a SIGSEGV. -EINVAL: not page-aligned, or not all of
+ * it is mapped. */
+int uswap_unmap(void *address, size_t size);
+
+enum uswap_advice {
+    USWAP_NORMAL,     /* forget USWAP_RANDOM and USWAP_SEQUENTIAL */
+    USWAP_RANDOM,     /* no read-ahead in the region that holds the range */
+    USWAP_SEQUENTIAL, /* full read-ahead in the region that holds the range */
+    USWAP_WILL_NEED,  /* bring the range in now, as far as the budget allows */
+    USWAP_COLD,       /* these objects leave first */
+    USWAP_DONT_NEED,  /* the content of whole pages is dropped; they read as zero */
+};
+
+/* Advice on [address, address + size) in one region. -EINVAL: the range is not in a region. */
+int uswap_advise(void *address, size_t size, enum uswap_advice advice);
+
+/* Bring the range in and keep it resident until the same range is unpinned; pins add up. Memory
+ * outside the window is left alone. -ENOMEM: more than half of the budget would be pinned;
+ * -EFAULT: part of the range is in the window but in no region; -EIO: it cannot be read. */
+int uswap_pin(const void *address, size_t size);
+
+/* Undo one uswap_pin() of the same range. */
+void uswap_unpin(const void *address, size_t size);
+
+/* Change the budget of the running process; shrinking evicts before it returns. -EINVAL: less than
+ * 8 MiB or less than what is pinned; -ENOMEM: what is committed would no longer fit. */
+int uswap_set_budget(uint64_t ram);
+
+struct uswap_stats {
+    uint64_t ram_budget_bytes;
+    uint64_t resident_bytes;        /* window, frames and metadata, now */
+    uint64_t resident_peak_bytes;   /* the same, at most so far */
+    uint64_t metadata_bytes;        /* part of resident_bytes */
+    uint64_t pinned_bytes;          /* part of resident_bytes */
+    uint64_t window_bytes;          /* bytes in regions */
+    uint64_t committed_bytes;       /* bytes promised */
+    uint64_t store_capacity_bytes;  /* all stores */
+    uint64_t store_used_bytes;      /* slots in use */
+    uint64_t faults_major;          /* read from a store */
+    uint64_t faults_minor;          /* found in memory, or new and filled with zeros */
+    uint64_t objects_evicted;       /* left memory */
+    uint64_t objects_dropped_clean; /* of these: needed no write */
+    uint64_t objects_read_ahead;    /* came in before they were touched */
+    uint64_t bytes_read;
+    uint64_t bytes_written;
+    uint64_t io_errors;
+    uint64_t objects_poisoned; /* could not be read back */
+    uint64_t fault_ns_p50;     /* time in the fault handler */
+    uint64_t fault_ns_p99;
+    uint64_t fault_ns_max;
+};
+
+/* Copy the statistics; size is sizeof(struct uswap_stats) as the caller was compiled. */
+int uswap_get_stats(struct uswap_stats *stats, size_t size);
+
+/* Write the statistics: JSON to a file, or a summary on stderr for "-". */
+int uswap_write_stats(const char *path);
+
+/* How grave a message is. */
+enum uswap_level {
+    USWAP_ERROR,   /* data is lost or the library cannot go on */
+    USWAP_WARNING, /* it goes on, with less than asked for */
+    USWAP_INFO,
+};
+
+/* Receives each message: one line without newline. May be called from a fault handler: it must not
+ * touch regions, allocate or lock. */
+typedef void (*uswap_message_fn)(void *context, enum uswap_level level, const char *line);
+
+/* Messages go to handler instead of stderr; NULL: stderr again. */
+void uswap_set_message_handler(uswap_message_fn handler, void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

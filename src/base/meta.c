@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/meta.h"
+
+#include "base/sys.h"
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+static _Atomic int64_t charged;
+
+static void *reserve(size_t size, int sharing)
+{
+    long address = sys_call(SYS_mmap, 0, align_up(size, PAGE_SIZE), PROT_READ | PROT_WRITE,
+                            sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return address < 0 && address > -4096 ? NULL : (void *)address;
+}
+
+void *meta_reserve(size_t size)
+{
+    return reserve(size, MAP_PRIVATE);
+}
+
+void *meta_reserve_shared(size_t size)
+{
+    return reserve(size, MAP_SHARED);
+}
+
+void meta_trim(void *address, size_t size)
+{
+    uintptr_t first = align_up((uintptr_t)address, PAGE_SIZE);
+    uintptr_t end = align_down((uintptr_t)address + size, PAGE_SIZE);
+
+    if (first < end)
+        sys_call(SYS_madvise, first, end - first, MADV_DONTNEED);
+}
+
+void meta_release(void *address, size_t size)
+{
+    if (address)
+        sys_call(SYS_munmap, address, align_up(size, PAGE_SIZE));
+}
+
+void meta_charge(int64_t bytes)
+{
+    atomic_fetch_add_explicit(&charged, bytes, memory_order_relaxed);
+}
+
+uint64_t meta_charged(void)
+{
+    int64_t bytes = atomic_load_explicit(&charged, memory_order_relaxed);
+
+    return bytes > 0 ? (uint64_t)bytes : 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/msg.h"
+
+#include "base/base.h"
+#include "base/fmt.h"
+#include "base/sys.h"
+
+#include <stdatomic.h>
+
+/* Longer messages are cut. */
+#define LINE_SIZE 512
+
+/* Set before threads start or by one thread; the pair is not read as one: set the context first. */
+static _Atomic(uswap_message_fn) handler_fn;
+static void *_Atomic handler_context;
+
+void msg_set_handler(uswap_message_fn handler, void *context)
+{
+    atomic_store(&handler_context, context);
+    atomic_store(&handler_fn, handler);
+}
+
+static void print_line(char *line, size_t length)
+{
+    line[length++] = '\n';
+    for (size_t done = 0; done < length;) {
+        long written = sys_call(SYS_write, 2, line + done, length - done);
+        if (written <= 0)
+            return;
+        done += (size_t)written;
+    }
+}
+
+static void emit(enum uswap_level level, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void emit(enum uswap_level level, const char *format, va_list args)
+{
+    static const char prefix[] = "uswap: ";
+    char line[LINE_SIZE + 1];
+    size_t start = fmt_write(line, LINE_SIZE, "%s", prefix);
+    size_t length = start + fmt_vwrite(line + start, LINE_SIZE - start, format, args);
+    uswap_message_fn handler = atomic_load(&handler_fn);
+
+    if (handler)
+        handler(atomic_load(&handler_context), level, line + start);
+    else
+        print_line(line, length);
+}
+
+#define EMIT(level)                                                                                \
+    do {                                                                                           \
+        va_list args;                                                                              \
+        va_start(args, format);                                                                    \
+        emit(level, format, args);                                                                 \
+        va_end(args);                                                                              \
+    } while (0)
+
+void msg_error(const char *format, ...)
+{
+    EMIT(USWAP_ERROR);
+}
+
+void msg_warning(const char *format, ...)
+{
+    EMIT(USWAP_WARNING);
+}
+
+void msg_info(const char *format, ...)
+{
+    EMIT(USWAP_INFO);
+}

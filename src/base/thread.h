@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that libc does not know of: the program stays single-threaded in libc's eyes, and one can be
+ * started from a fault handler. Such a thread runs with all signals blocked, on its own stack and
+ * its own block of thread-local storage, in which only zero-initialised variables of this library
+ * may be used. It calls no libc function that allocates, locks or sets errno.
+ */
+#ifndef USWAP_BASE_THREAD_H
+#define USWAP_BASE_THREAD_H
+
+#include "base/base.h"
+
+/* Start run(argument) on a new thread; it never returns. Call with signals blocked. -EAGAIN, -ENOMEM. */
+int thread_start(void (*run)(void *), void *argument) must_check;
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The IO part: where evicted objects live. Above this interface there are slots and content; below it
+ * files and devices.
+ *
+ * A slot is PAGE_SIZE bytes in one of the stores, named by a number that is unique over all stores; 0
+ * is no slot. A slot in use has a reference count, in memory shared with the children of fork, and a
+ * checksum. Free slots hold nothing.
+ *
+ * Who may call: the fault handler, the swap thread, and any thread with signals blocked, unless said
+ * otherwise. No function here touches the window, mallocs or calls libc functions that lock.
+ */
+#ifndef USWAP_STORE_STORE_H
+#define USWAP_STORE_STORE_H
+
+#include "base/base.h"
+#include "uswap/uswap.h"
+
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+typedef uint32_t slot_t;
+#define SLOT_NONE ((slot_t)0)
+
+/* The pages of one write at most: 1 MiB. */
+#define STORE_RUN_MAX 256
+
+/* Open the stores (none given: the default one). Once, at start, not in a handler. A message names
+ * the path and the remedy. */
+int store_open(const struct uswap_store_options *options, unsigned count) must_check;
+void store_close(void);
+
+/* Bytes that the stores can hold, and bytes in slots now. */
+uint64_t store_capacity(void);
+uint64_t store_used(void);
+
+/*
+ * Make sure that the stores can hold so many bytes in all: files are extended (blocks allocated, so that
+ * a disk that fills up later cannot fail a write) or shrunk. -ENOSPC: they cannot; what was reserved before stays so.
+ */
+int store_reserve(uint64_t bytes) must_check;
+
+/*
+ * Take up to want free slots in a row (fewer when there is no such run), with one reference. Runs are
+ * appended: the search goes on where the last one ended, so that what is written together lies together, and turns back to the
+ * beginning when enough has become free there, so that no more slot metadata and file is touched than needed. -ENOSPC: no free slot at all.
+ */
+int store_take_slots(unsigned want, slot_t *first, unsigned *count) must_check;
+
+/* Add or drop a reference to each slot; the last one frees it. SLOT_NONE entries are passed over. Freed runs
+ * are discarded on the device in time. No IO is waited for. */
+void store_add_references(const slot_t *slots, size_t count);
+void store_drop_references(const slot_t *slots, size_t count);
+
+/* Slots that could still be taken. */
+uint64_t store_free_slots(void);
+
+/* The checksum of the slot's content; of a page. */
+uint64_t store_slot_checksum(slot_t slot);
+uint64_t store_page_checksum(const void *page);
+
+/*
+ * Read count slots in a row into buffers (page-aligned, each iov_len a multiple of PAGE_SIZE, count
+ * pages in all; at most STORE_RUN_MAX of either) and compare the checksums. Waits for the device. 0; -EBADMSG: a checksum is wrong; or what the
+ * device said, -EIO for a short read. The message is the caller's (see store_describe()).
+ */
+int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count) must_check;
+
+/* A write in flight. The caller owns the memory until done() is called. */
+struct store_write {
+    /* Set by the caller. */
+    slot_t first;
+    unsigned count;                      /* slots = pages */
+    struct iovec buffers[STORE_RUN_MAX]; /* as for store_read() */
+    unsigned buffer_count;
+    uint64_t checksums[STORE_RUN_MAX];   /* one a page, from store_page_checksum() */
+    /* Called once, with 0 or -errno, by the swap thread, or within store_submit() when there is no
+     * swap thread. All or nothing: on an error no slot of the run holds anything. It may not wait. */
+    void (*done)(struct store_write *write, int error);
+    /* Used by the store. */
+    struct store_write *next;
+    size_t written;
+    uint64_t private_[4];
+};
+
+/* Hand a write over; it is on its way when this returns. Never fails: errors go to done(). */
+void store_submit(struct store_write *write);
+
+/* Writes handed over whose done() has not been called. */
+unsigned store_writes_in_flight(void);
+
+/* "/path offset N" for messages; returns buffer. */
+const char *store_describe(slot_t slot, char *buffer, size_t size);
+
+/*
+ * fork. prepare: hold new IO back and wait until none is in flight. parent: go on. child: go on with
+ * the same files and shared slot metadata, without swap thread (it is started again when needed);
+ * the references are as before: the caller adds those of the child (store_add_references()) in the parent, before the fork. 
+ */
+void store_fork_prepare(void);
+void store_fork_parent(void);
+void store_fork_child(void);
+
+struct store_counters {
+    _Atomic uint64_t bytes_read;
+    _Atomic uint64_t bytes_written;
+    _Atomic uint64_t io_errors;
+};
+extern struct store_counters store_counters;
+
+#endif
