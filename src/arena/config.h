@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options, from the environment or from the command line: one reader for both.
+ *
+ * Values may be given as people write them: sizes with K, M, G, T and % (of the memory, or of the
+ * free space of the file system, that is available). A store is PATH[:SIZE]; a backslash takes away
+ * the meaning of a colon, a comma or a backslash in PATH. Paths become absolute.
+ *
+ * Errors are -errno, after one message that names option, value and remedy. No malloc, no stdio;
+ * all of this may run before main(). Strings in the options are never freed.
+ */
+#ifndef USWAP_ARENA_CONFIG_H
+#define USWAP_ARENA_CONFIG_H
+
+#include "base/base.h"
+#include "uswap/uswap.h"
+
+/* The smallest budget. */
+#define CONFIG_RAM_MIN (8 * MIB)
+
+/* What a new program could take (see available.h), and the budget that is used when none is given:
+ * half of that, but not less than the smallest. */
+uint64_t config_available_ram(void);
+uint64_t config_default_ram(void);
+
+/* Set the options that USWAP_RAM, USWAP_SWAP and USWAP_STATS name and leave the others alone; an
+ * empty value names none. environment: as envp of main(); NULL: empty. */
+int config_from_environment(char **environment, struct uswap_options *options) must_check;
+
+/* Read one value. label is what messages put before it: "--ram " or "USWAP_RAM=". */
+int config_read_ram(const char *label, const char *text, struct uswap_options *options) must_check;
+int config_read_stats(const char *label, const char *text,
+                      struct uswap_options *options) must_check;
+
+/* Add one store, or stores separated by commas. */
+int config_add_store(const char *label, const char *text, struct uswap_options *options) must_check;
+int config_add_stores(const char *label, const char *text,
+                      struct uswap_options *options) must_check;
+
+/* Write the stores as config_add_stores() reads them. -ERANGE: they do not fit in size bytes. */
+int config_write_stores(const struct uswap_options *options, char *buffer, size_t size) must_check;
+
+#endif
