@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include "base/fmt.h"
+#include "base/msg.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void command_help(const struct command *command)
+{
+    const struct option *option = command->options;
+
+    printf("usage: uswap %s", command->name);
+    for (; option->name; option++)
+        printf(" [%s %s]", option->name, option->argument);
+    printf(" %s\n\n%s.\n\n", command->operands, command->summary);
+    for (option = command->options; option->name; option++)
+        printf("  %s %-*s %s\n", option->name, (int)(22 - strlen(option->name)), option->argument,
+               option->help);
+    printf("  -h, --help%13s show this\n%s", "", command->details);
+}
+
+/* The option that an argument names, as --name or --name=value; *value is what follows the sign, or
+ * NULL. */
+static const struct option *find_option(const struct command *command, const char *argument,
+                                        const char **value)
+{
+    const char *sign = strchrnul(argument, '=');
+
+    for (const struct option *option = command->options; option->name; option++) {
+        size_t length = strlen(option->name);
+        if ((size_t)(sign - argument) == length && strncmp(argument, option->name, length) == 0) {
+            *value = *sign ? sign + 1 : NULL;
+            return option;
+        }
+    }
+    return NULL;
+}
+
+static bool read_option(const struct command *command, char ***next, void *target)
+{
+    const char *argument = *(*next)++;
+    const char *value;
+    const struct option *option = find_option(command, argument, &value);
+    char label[64];
+
+    if (!option) {
+        msg_error("%s: no such option; see uswap %s --help", argument, command->name);
+        return false;
+    }
+    if (!value)
+        value = *(*next);
+    if (!value) {
+        msg_error("%s: the value is missing; give %s", argument, option->argument);
+        return false;
+    }
+    *next += value == **next;
+    fmt_write(label, sizeof(label), "%s ", option->name);
+    return option->read(label, value, target) == 0;
+}
+
+_Bool command_parse(const struct command *command, char **arguments, void *target, char ***operands,
+                    int *status)
+{
+    while (*arguments && (*arguments)[0] == '-' && (*arguments)[1]) {
+        if (strcmp(*arguments, "--") == 0) {
+            arguments++;
+            break;
+        }
+        if (strcmp(*arguments, "-h") == 0 || strcmp(*arguments, "--help") == 0) {
+            command_help(command);
+            *status = EXIT_SUCCESS;
+            return false;
+        }
+        if (!read_option(command, &arguments, target)) {
+            *status = EXIT_USAGE;
+            return false;
+        }
+    }
+    *operands = arguments;
+    return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* A sub-command of the program and its options: tables, from which parsing and help are made. */
+#ifndef USWAP_CMD_COMMAND_H
+#define USWAP_CMD_COMMAND_H
+
+/* Exit codes of our own; program codes are those of env(1). */
+enum {
+    EXIT_USAGE = 2,
+    EXIT_NOT_EXECUTABLE = 126,
+    EXIT_NOT_FOUND = 127,
+};
+
+struct option {
+    const char *name;     /* "--ram" */
+    const char *argument; /* what help calls its value */
+    const char *help;     /* one line */
+    /* Take the value; label is "--ram ", for messages. 0 or -errno, after a message. */
+    int (*read)(const char *label, const char *value, void *target);
+};
+
+struct command {
+    const char *name;
+    const char *operands;         /* as help shows them, after the options */
+    const char *summary;          /* one line */
+    const char *details;          /* more for the command's own help; may be empty */
+    const struct option *options; /* ends with a NULL name */
+    int (*run)(const struct command *command, char **arguments);
+};
+
+extern const struct command command_run;
+
+/* Print the help of one command on stdout. */
+void command_help(const struct command *command);
+
+/*
+ * Read the options at the front of the arguments, which end with NULL: --name value, --name=value;
+ * -h and
+ * --help print the help; -- ends them. *operands: what follows. Returns true to go on; otherwise
+ * *status is the exit code.
+ */
+_Bool command_parse(const struct command *command, char **arguments, void *target, char ***operands,
+                    int *status);
+
+#endif

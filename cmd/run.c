@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uswap run: check everything that can be checked, put the options into the environment, and become
+ * the program. There is no parent process that stays, so exit code, signals, input and output are
+ * the program's own.
+ *
+ * What the program's copy of the engine would refuse is refused here, with exit code 2: the same
+ * readers read the options, and the stores are opened and closed again.
+ */
+#include "arena/config.h"
+#include "base/fmt.h"
+#include "base/msg.h"
+#include "command.h"
+#include "mask/mask.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PRELOAD_NAME "libuswap-preload.so"
+
+/* ---- options ---- */
+
+static int read_ram(const char *label, const char *value, void *target)
+{
+    return config_read_ram(label, value, target);
+}
+
+static int read_swap(const char *label, const char *value, void *target)
+{
+    return config_add_store(label, value, target);
+}
+
+static int read_stats(const char *label, const char *value, void *target)
+{
+    return config_read_stats(label, value, target);
+}
+
+static const struct option options[] = {
+    {"--ram", "SIZE", "memory that may be resident; default: half of what is available", read_ram},
+    {"--swap", "PATH[:SIZE]", "a directory, file or block device to swap to; may be repeated",
+     read_swap},
+    {"--stats", "FILE", "write statistics there at exit, as JSON; -: a summary on stderr",
+     read_stats},
+    {0},
+};
+
+/* Give the options to the program. A variable stays as it is where its option was not given. */
+static int export_options(const struct uswap_options *given)
+{
+    static char text[USWAP_MAX_STORES * 2 * PATH_MAX];
+    int failed = 0;
+
+    if (given->ram) {
+        fmt_write(text, sizeof(text), "%lu", given->ram);
+        failed |= setenv("USWAP_RAM", text, 1);
+    }
+    if (given->stores_count) {
+        failed |= config_write_stores(given, text, sizeof(text));
+        failed |= setenv("USWAP_SWAP", text, 1);
+    }
+    if (given->stats_path)
+        failed |= setenv("USWAP_STATS", given->stats_path, 1);
+    if (failed)
+        msg_error("the options are too long for the environment");
+    return failed ? -ENOMEM : 0;
+}
+
+/* ---- checks ---- */
+
+static int check_kernel(void)
+{
+    const char *reason = "";
+    int error = mask_probe(&reason);
+
+    if (error)
+        msg_error("this machine cannot run uswap: %s", reason);
+    return error;
+}
+
+/* The stores say themselves what is wrong. */
+static int check_stores(const struct uswap_options *effective)
+{
+    int error = store_open(effective->stores, effective->stores_count);
+
+    if (!error)
+        store_close();
+    return error;
+}
+
+/* Whether path can be written or made, without making it. */
+static bool can_write(const char *path)
+{
+    char parent[PATH_MAX];
+    struct stat status;
+
+    if (stat(path, &status) == 0)
+        return !S_ISDIR(status.st_mode) && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
+    if (errno != ENOENT)
+        return false;
+    fmt_write(parent, sizeof(parent), "%s", path);
+    strrchr(parent, '/')[1] = '\0';
+    return faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+static int check_stats(const char *path)
+{
+    char name[8];
+
+    if (!path || strcmp(path, "-") == 0)
+        return 0;
+    errno = EISDIR;
+    if (can_write(path))
+        return 0;
+    msg_error("--stats %s: cannot be written (%s); give another file, or - for a summary", path,
+              fmt_errno(errno, name));
+    return -errno;
+}
+
+/* ---- the preload library ---- */
+
+/* It lies next to this program, or where it was installed. */
+static bool find_preload(char path[PATH_MAX])
+{
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof(PRELOAD_NAME));
+
+    if (length > 0) {
+        path[length] = '\0';
+        strcpy(strrchr(path, '/') + 1, PRELOAD_NAME);
+        if (access(path, R_OK) == 0)
+            return true;
+    }
+    fmt_write(path, PATH_MAX, "%s/%s", USWAP_LIBDIR, PRELOAD_NAME);
+    return access(path, R_OK) == 0;
+}
+
+/* Put the library in front of what is preloaded already. */
+static int export_preload(void)
+{
+    static char value[2 * PATH_MAX];
+    char path[PATH_MAX];
+    const char *others = getenv("LD_PRELOAD");
+
+    if (!find_preload(path)) {
+        msg_error("%s is neither next to this program nor in %s; install it there", PRELOAD_NAME,
+                  USWAP_LIBDIR);
+        return -ENOENT;
+    }
+    if (strpbrk(path, " :")) {
+        msg_error("%s: a space or colon in the path, which LD_PRELOAD cannot take; move it", path);
+        return -EINVAL;
+    }
+    fmt_write(value, sizeof(value), "%s%s%s", path, others ? ":" : "", others ? others : "");
+    return setenv("LD_PRELOAD", value, 1) ? -ENOMEM : 0;
+}
+
+/* ---- the command ---- */
+
+static int prepare(const struct uswap_options *given)
+{
+    struct uswap_options effective;
+    int error = export_options(given);
+
+    error = error ? error : uswap_options_from_env(&effective);
+    error = error ? error : export_options(&effective);
+    error = error ? error : check_kernel();
+    error = error ? error : check_stores(&effective);
+    error = error ? error : check_stats(effective.stats_path);
+    return error ? error : export_preload();
+}
+
+static int become(char **program)
+{
+    int error;
+
+    execvp(program[0], program);
+    error = errno;
+    msg_error("%s: cannot be run: %s", program[0], strerror(error));
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
+static int run(const struct command *command, char **arguments)
+{
+    struct uswap_options given;
+    int status;
+
+    uswap_options_init(&given);
+    if (!command_parse(command, arguments, &given, &arguments, &status))
+        return status;
+    if (!*arguments) {
+        msg_error("run: no program is given; see uswap run --help");
+        return EXIT_USAGE;
+    }
+    return prepare(&given) ? EXIT_USAGE : become(arguments);
+}
+
+const struct command command_run = {
+    "run",
+    "[--] PROGRAM [ARG...]",
+    "Run a program within a RAM budget; what does not fit is swapped",
+    "\nSIZE takes K, M, G, T, and % of what is available. The same options can be given as\n"
+    "USWAP_RAM, USWAP_SWAP (stores separated by commas) and USWAP_STATS in the environment.\n"
+    "Exit code: the program's; 2 when it was not started, 126 or 127 when it cannot be run.\n",
+    options,
+    run,
+};

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# test_install.sh SOURCE BUILD: what meson install puts somewhere is complete, exports only its own
+# names, and a program can be built against it with nothing but pkg-config.
+. "$(dirname "$0")/lib.sh"
+source=$1
+build=$2
+root=$work/root
+
+DESTDIR=$root meson install -C "$build" --no-rebuild --quiet >"$work/log" 2>&1
+expect 'meson install' [ $? -eq 0 ]
+
+find_one() {
+    find "$root" -name "$1" | head -n 1
+}
+for name in uswap libuswap.so libuswap-preload.so uswap.h uswap.pc uswap.1 uswap.3; do
+    expect "$name is installed" [ -n "$(find_one "$name*")" ]
+done
+
+exports() {
+    nm -D --defined-only "$1" | awk '{print $3}' | sort
+}
+expect 'libuswap.so exports only uswap_*' \
+    [ -z "$(exports "$(find_one libuswap.so)" | grep -v '^uswap_')" ]
+functions=$(sed -n 's/^[a-z].*[ *]\(uswap_[a-z_]*\)(.*/\1/p' "$(find_one uswap.h)" | sort -u)
+expect 'libuswap.so exports every function of the header' \
+    [ -z "$(comm -13 <(exports "$(find_one libuswap.so)") <(echo "$functions"))" ]
+
+pc=$(find_one uswap.pc)
+export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root
+library=$(find_one libuswap.so)
+built=0
+for example in "$source"/examples/*.c; do
+    program=$work/$(basename "$example" .c)
+    # shellcheck disable=SC2046 # words are wanted
+    expect "$(basename "$example") builds" \
+        gcc -o "$program" "$example" $(pkg-config --cflags --libs uswap)
+    LD_LIBRARY_PATH=${library%/*} USWAP_RAM=32M USWAP_SWAP=$work/swap timeout 60 "$program" \
+        >"$work/out" 2>&1
+    expect "$(basename "$example") runs" [ $? -eq 0 ]
+    built=$((built + 1))
+done
+expect 'there were examples' [ "$built" -gt 0 ]
+
+"$(find_one uswap)" run --ram 32M --swap "$work/swap" true
+expect 'the installed command finds its library' [ $? -eq 0 ]
+finish
