@@ -14,7 +14,7 @@ at_quarter() {
     peak=$(cat "$work/peak")
     ram=$((peak / 4 > 8192 ? peak / 4 : 8192))
     echo "   peak $peak KiB; budget $ram KiB"
-    expect 'the program is large enough to prove anything' [ "$peak" -ge 65536 ]
+    expect 'the program is large enough to prove anything' [ "$peak" -ge $((2 * ram)) ]
 
     SECONDS=0
     "$USWAP" run --ram ${ram}K --swap "$work/swap" --stats "$work/stats.json" -- "$@" \
@@ -68,7 +68,7 @@ program_gawk() {
 }
 
 program_xz() {
-    scrambled 150000 >"$work/in"
+    scrambled 300000 >"$work/in"
     at_quarter xz -9 --threads=1 --stdout
     mv "$work/swapped" "$work/in"
     at_quarter xz -9 --threads=1 --decompress --stdout
