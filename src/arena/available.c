@@ -216,7 +216,7 @@ static const char *below(const char *mount_root, const char *path)
     size_t length = strcmp(mount_root, "/") == 0 ? 0 : strlen(mount_root);
     const char *rest = path + length;
 
-    if (strncmp(path, mount_root, length) != 0 || strncmp(path, "/..", 3) == 0)
+    if (strncmp(path, mount_root, length) != 0)
         return "";
     return rest[0] == '/' && rest[1] ? rest : "";
 }

@@ -14,7 +14,7 @@ at_quarter() {
     peak=$(cat "$work/peak")
     ram=$((peak / 4 > 8192 ? peak / 4 : 8192))
     echo "   peak $peak KiB; budget $ram KiB"
-    expect 'the program is large enough to prove anything' [ "$peak" -ge $((2 * ram)) ]
+    expect 'the program is large enough to prove anything' [ $((2 * peak)) -ge $((3 * ram)) ]
 
     SECONDS=0
     "$USWAP" run --ram ${ram}K --swap "$work/swap" --stats "$work/stats.json" -- "$@" \

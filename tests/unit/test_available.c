@@ -159,9 +159,9 @@ static void v1_memory_controller(void **state)
 {
     struct tree *tree = *state;
 
-    put(tree, "/proc/self/cgroup", "5:memoryx:/no\n4:cpu,memory:/job\n0::/\n");
+    put(tree, "/proc/self/cgroup", "6:cpuset:/no\n5:memoryx:/no\n4:cpu,memory:/job\n0::/\n");
     put(tree, "/proc/self/mountinfo",
-        "33 30 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n" V1_MOUNT, "/");
+        "33 30 0:30 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n" V1_MOUNT, "/");
     put(tree, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
     put(tree, "/sys/fs/cgroup/memory/memory.usage_in_bytes", "99999999\n");
     put(tree, "/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "2000000\n");
