@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The IO part: where evicted objects live. Above this interface there are slots and content; below it
- * files and devices.
+ * The IO part: where evicted objects live. Above this interface there are slots and content; below
+ * it files and devices.
  *
- * A slot is PAGE_SIZE bytes in one of the stores, named by a number that is unique over all stores; 0
- * is no slot. A slot in use has a reference count, in memory shared with the children of fork, and a
- * checksum. Free slots hold nothing.
+ * A slot is PAGE_SIZE bytes in one of the stores, named by a number that is unique over all stores;
+ * 0 is no slot. A slot in use has a reference count, in memory shared with the children of fork,
+ * and a checksum. Free slots hold nothing.
  *
- * Who may call: the fault handler, the swap thread, and any thread with signals blocked, unless said
- * otherwise. No function here touches the window, mallocs or calls libc functions that lock.
+ * Who may call: the fault handler, the swap thread, and any thread with signals blocked, unless
+ * said otherwise. No function here touches the window, mallocs or calls libc functions that lock.
  */
 #ifndef USWAP_STORE_STORE_H
 #define USWAP_STORE_STORE_H
 
 #include "base/base.h"
+#include "store/io.h"
 #include "uswap/uswap.h"
 
 #include <stdatomic.h>
@@ -35,22 +36,27 @@ uint64_t store_capacity(void);
 uint64_t store_used(void);
 
 /*
- * Make sure that the stores can hold so many bytes in all: files are extended (blocks allocated, so that
- * a disk that fills up later cannot fail a write) or shrunk. -ENOSPC: they cannot; what was reserved before stays so.
+ * Make sure that the stores can hold so many bytes in all: files are extended (blocks allocated, so
+ * that a disk that fills up later cannot fail a write) or shrunk. -ENOSPC: they cannot; what was
+ * reserved before stays so.
  */
 int store_reserve(uint64_t bytes) must_check;
 
 /*
- * Take up to want free slots in a row (fewer when there is no such run), with one reference. Runs are
- * appended: the search goes on where the last one ended, so that what is written together lies together, and turns back to the
- * beginning when enough has become free there, so that no more slot metadata and file is touched than needed. -ENOSPC: no free slot at all.
+ * Take up to want free slots in a row (fewer when there is no such run), with one reference. Runs
+ * are appended: the search goes on where the last one ended, so that what is written together lies
+ * together, and turns back to the beginning when enough has become free there, so that no more slot
+ * metadata and file is touched than needed. -ENOSPC: no free slot at all.
  */
 int store_take_slots(unsigned want, slot_t *first, unsigned *count) must_check;
 
-/* Add or drop a reference to each slot; the last one frees it. SLOT_NONE entries are passed over. Freed runs
- * are discarded on the device in time. No IO is waited for. */
+/* Add or drop a reference to each slot; the last one frees it. SLOT_NONE entries are passed over.
+ * Freed runs are discarded on the device in time. No IO is waited for. */
 void store_add_references(const slot_t *slots, size_t count);
 void store_drop_references(const slot_t *slots, size_t count);
+
+/* Drop slots that were just taken and could not be written: they are never handed out again. */
+void store_retire_slots(slot_t first, unsigned count);
 
 /* Slots that could still be taken. */
 uint64_t store_free_slots(void);
@@ -61,8 +67,9 @@ uint64_t store_page_checksum(const void *page);
 
 /*
  * Read count slots in a row into buffers (page-aligned, each iov_len a multiple of PAGE_SIZE, count
- * pages in all; at most STORE_RUN_MAX of either) and compare the checksums. Waits for the device. 0; -EBADMSG: a checksum is wrong; or what the
- * device said, -EIO for a short read. The message is the caller's (see store_describe()).
+ * pages in all; at most STORE_RUN_MAX of either) and compare the checksums. Waits for the device.
+ * 0; -EBADMSG: a checksum is wrong; or what the device said, -EIO for a short read. The message is
+ * the caller's (see store_describe()).
  */
 int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count) must_check;
 
@@ -73,14 +80,13 @@ struct store_write {
     unsigned count;                      /* slots = pages */
     struct iovec buffers[STORE_RUN_MAX]; /* as for store_read() */
     unsigned buffer_count;
-    uint64_t checksums[STORE_RUN_MAX];   /* one a page, from store_page_checksum() */
+    uint64_t checksums[STORE_RUN_MAX]; /* one a page, from store_page_checksum() */
     /* Called once, with 0 or -errno, by the swap thread, or within store_submit() when there is no
-     * swap thread. All or nothing: on an error no slot of the run holds anything. It may not wait. */
+     * swap thread. All or nothing: on an error no slot of the run holds anything. It may not wait.
+     */
     void (*done)(struct store_write *write, int error);
-    /* Used by the store. */
-    struct store_write *next;
-    size_t written;
-    uint64_t private_[4];
+    /* The store's own. */
+    struct io_request request;
 };
 
 /* Hand a write over; it is on its way when this returns. Never fails: errors go to done(). */
@@ -93,9 +99,10 @@ unsigned store_writes_in_flight(void);
 const char *store_describe(slot_t slot, char *buffer, size_t size);
 
 /*
- * fork. prepare: hold new IO back and wait until none is in flight. parent: go on. child: go on with
- * the same files and shared slot metadata, without swap thread (it is started again when needed);
- * the references are as before: the caller adds those of the child (store_add_references()) in the parent, before the fork. 
+ * fork. prepare: hold new IO back and wait until none is in flight. parent: go on. child: go on
+ * with the same files and shared slot metadata, without swap thread (it is started again when
+ * needed); the references are as before: the caller adds those of the child
+ * (store_add_references()) in the parent, before the fork.
  */
 void store_fork_prepare(void);
 void store_fork_parent(void);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors of ours in the program's table: out of the way of those that the program opens, and
+ * known, so that a thread can have a table with these alone.
+ */
+#ifndef USWAP_STORE_FD_H
+#define USWAP_STORE_FD_H
+
+#include "base/base.h"
+
+/* Move a descriptor to a high number, close-on-exec, and remember it. Returns the number; the old
+ * one when there is no high number left. At start, one thread at a time. */
+int fd_move_high(int fd);
+
+/* Close and forget such a descriptor; -1 is passed over. */
+void fd_close(int fd);
+
+/* Give the calling thread a table of its own, with the remembered descriptors only. */
+int fd_leave_program(void) must_check;
+
+#endif

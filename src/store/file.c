@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Swap files and devices.
+ *
+ * A swap file has no name from the moment it is open, so that nothing is left of it whatever way
+ * the program ends. What already holds data is never taken: a regular file must be zero wherever
+ * it is looked at, a block device at its first and last blocks, or carry the mark of an earlier run
+ * or of mkswap. Neither may be in use by another process.
+ *
+ * Only raw system calls: the libc functions of these names are interposed in a program under uswap.
+ */
+#include "store/file.h"
+
+#include "base/fmt.h"
+#include "base/meta.h"
+#include "base/msg.h"
+#include "base/size.h"
+#include "base/sys.h"
+#include "store/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* Of a file or device that exists this much is looked at from its start and its end. */
+#define LOOK_SIZE (128 * KIB)
+/* And so many single pages of a file in between. */
+#define LOOK_SAMPLES 256
+
+/* Bytes that may be dirty in the page cache, where there is no O_DIRECT. */
+#define UNFLUSHED_MAX (16 * MIB)
+
+#define BTRFS_MAGIC 0x9123683e
+
+static const char header_mark[] = "USWAP swap space, no data: may be used again\n";
+static const char mkswap_mark[] = "SWAPSPACE2";
+#define MKSWAP_OFFSET (PAGE_SIZE - 10)
+
+/* A page for headers and probes; O_DIRECT needs it aligned. Used at start only, by one thread. */
+static char page_buffer[PAGE_SIZE] __attribute__((aligned(4096)));
+
+static int complain(const char *path, int error, const char *reason)
+{
+    char name[8];
+
+    if (reason)
+        msg_error("--swap %s: %s", path, reason);
+    else
+        msg_error("--swap %s: %s; name a writable directory, a new file or an empty block device",
+                  path, fmt_errno(error, name));
+    return error;
+}
+
+static int open_fd(const char *path, int flags)
+{
+    return (int)sys_call(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_LARGEFILE, 0600);
+}
+
+static int transfer_page(int fd, bool write, uint64_t offset)
+{
+    long done = write ? sys_call(SYS_pwrite64, fd, page_buffer, PAGE_SIZE, offset)
+                      : sys_call(SYS_pread64, fd, page_buffer, PAGE_SIZE, offset);
+
+    if (done < 0)
+        return (int)done;
+    return done == (long)PAGE_SIZE ? 0 : -EIO;
+}
+
+static bool page_is_zero(void)
+{
+    return page_buffer[0] == 0 && memcmp(page_buffer, page_buffer + 1, PAGE_SIZE - 1) == 0;
+}
+
+/* Whether [offset, offset + length) reads as zero, every step bytes; no more than size. */
+static bool is_zero(int fd, uint64_t offset, uint64_t end, uint64_t step)
+{
+    for (; offset + PAGE_SIZE <= end; offset += step)
+        if (transfer_page(fd, false, offset) < 0 || !page_is_zero())
+            return false;
+    return true;
+}
+
+static bool looks_empty(int fd, uint64_t size)
+{
+    uint64_t step = align_up(size / LOOK_SAMPLES, PAGE_SIZE);
+    uint64_t tail = size > LOOK_SIZE ? align_down(size - LOOK_SIZE, PAGE_SIZE) : 0;
+
+    return size < PAGE_SIZE ? size == 0
+                            : is_zero(fd, 0, min_u64(size, LOOK_SIZE), PAGE_SIZE) &&
+                                  is_zero(fd, 0, size, max_u64(step, PAGE_SIZE)) &&
+                                  is_zero(fd, tail, size, PAGE_SIZE);
+}
+
+/* Whether the first page says that this may be overwritten. */
+static bool has_mark(int fd)
+{
+    return transfer_page(fd, false, 0) == 0 &&
+           (memcmp(page_buffer, header_mark, sizeof(header_mark)) == 0 ||
+            memcmp(page_buffer + MKSWAP_OFFSET, mkswap_mark, sizeof(mkswap_mark) - 1) == 0);
+}
+
+/* A file without a name in a directory, where the file system cannot make one by itself. */
+static int open_temporary(const char *directory)
+{
+    char path[4096];
+    uint64_t random = 0;
+    int fd;
+
+    sys_call(SYS_getrandom, &random, sizeof(random), 0);
+    fmt_write(path, sizeof(path), "%s/.uswap-%lx", directory, random);
+    fd = open_fd(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+    if (fd >= 0)
+        sys_call(SYS_unlinkat, AT_FDCWD, path, 0);
+    return fd;
+}
+
+static int open_in_directory(struct file *file)
+{
+    int fd = open_fd(file->path, O_TMPFILE | O_RDWR | O_EXCL);
+
+    if (fd == -EOPNOTSUPP || fd == -EISDIR || fd == -EINVAL || fd == -ENOENT)
+        fd = open_temporary(file->path);
+    if (fd == -EACCES || fd == -EPERM || fd == -EROFS)
+        return complain(file->path, fd, "directory is not writable; name another one");
+    if (fd < 0)
+        return complain(file->path, fd, NULL);
+    return fd;
+}
+
+static int open_new(struct file *file)
+{
+    int fd = open_fd(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+
+    if (fd == -ENOENT)
+        return complain(file->path, fd, "directory does not exist; make it or name another one");
+    if (fd == -EACCES || fd == -EPERM || fd == -EROFS)
+        return complain(file->path, fd, "directory is not writable; name another one");
+    if (fd < 0)
+        return complain(file->path, fd, NULL);
+    sys_call(SYS_unlinkat, AT_FDCWD, file->path, 0);
+    return fd;
+}
+
+/* Why an existing file may not be used; NULL: it may, and has no name any more. */
+static const char *take_over_file(const struct file *file, int fd, uint64_t *size)
+{
+    struct stat status;
+
+    if (sys_call(SYS_fstat, fd, &status) < 0 || !S_ISREG(status.st_mode))
+        return "cannot be read; name another file";
+    *size = (uint64_t)status.st_size;
+    if (status.st_nlink != 1)
+        return "has more than one name; remove the others or name another file";
+    if (!looks_empty(fd, *size))
+        return "holds data; uswap takes an empty file, one of zeros, or makes one";
+    if (sys_call(SYS_fchmod, fd, 0600) < 0)
+        return "belongs to another user; name another file";
+    if (sys_call(SYS_unlinkat, AT_FDCWD, file->path, 0) < 0)
+        return "cannot be unlinked; name a file in a directory of your own";
+    return NULL;
+}
+
+static int open_existing(struct file *file)
+{
+    const char *reason;
+    uint64_t size = 0;
+    int fd = open_fd(file->path, O_RDWR | O_NOFOLLOW);
+
+    if (fd == -EACCES || fd == -EROFS)
+        return complain(file->path, fd, "file is not writable; name another one");
+    if (fd < 0)
+        return complain(file->path, fd, NULL);
+    reason = take_over_file(file, fd, &size);
+    if (reason) {
+        sys_call(SYS_close, fd);
+        return complain(file->path, -EINVAL, reason);
+    }
+    if (file->size == 0)
+        file->size = size;
+    return fd;
+}
+
+/* Take a device that is not in use and holds nothing. */
+static int open_device(struct file *file)
+{
+    uint64_t size = 0;
+    int fd = open_fd(file->path, O_RDWR | O_EXCL);
+
+    if (fd == -EBUSY)
+        return complain(file->path, fd, "device is in use (mounted, swap?); name another one");
+    if (fd == -EACCES || fd == -EROFS)
+        return complain(file->path, fd, "device is not writable; name another one");
+    if (fd < 0)
+        return complain(file->path, fd, NULL);
+    if (sys_call(SYS_ioctl, fd, BLKGETSIZE64, &size) < 0 ||
+        !(has_mark(fd) ||
+          (is_zero(fd, 0, LOOK_SIZE, PAGE_SIZE) &&
+           is_zero(fd, align_down(size - LOOK_SIZE, PAGE_SIZE), size, PAGE_SIZE)))) {
+        sys_call(SYS_close, fd);
+        return complain(file->path, -EINVAL,
+                        "device holds data; if it may be lost: wipefs -a, then mkswap");
+    }
+    file->device = true;
+    if (file->size == 0 || file->size > size)
+        file->size = size;
+    return fd;
+}
+
+static int open_path(struct file *file)
+{
+    struct stat status;
+    long error = sys_call(SYS_newfstatat, AT_FDCWD, file->path, &status, 0);
+
+    if (error == -ENOENT)
+        return open_new(file);
+    if (error < 0)
+        return complain(file->path, (int)error, NULL);
+    if (S_ISDIR(status.st_mode))
+        return open_in_directory(file);
+    if (S_ISREG(status.st_mode))
+        return open_existing(file);
+    if (S_ISBLK(status.st_mode))
+        return open_device(file);
+    return complain(file->path, -EINVAL,
+                    "is neither directory, file nor block device; name one of these");
+}
+
+/* What the file system is like, and how large a file there may be. */
+static int look_at_system(struct file *file)
+{
+    struct statfs system;
+    long error = sys_call(SYS_fstatfs, file->fd, &system);
+    uint64_t free;
+    int flags = 0;
+
+    if (error < 0)
+        return complain(file->path, (int)error, NULL);
+    free = (uint64_t)system.f_bavail * (uint64_t)system.f_bsize;
+    file->ram = system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC;
+    if (file->ram)
+        msg_warning(
+            "--swap %s: is in RAM (tmpfs), so nothing is gained; name a directory on a disk",
+            file->path);
+    /* Copying on write would need space where a slot is written again. */
+    if (system.f_type == BTRFS_MAGIC &&
+        sys_call(SYS_ioctl, file->fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        flags |= FS_NOCOW_FL;
+        sys_call(SYS_ioctl, file->fd, FS_IOC_SETFLAGS, &flags);
+    }
+    if (file->size == 0)
+        file->size = free / 2;
+    else if (file->size > free)
+        msg_warning("--swap %s: is to hold more than is free there now", file->path);
+    return 0;
+}
+
+static int write_header(struct file *file)
+{
+    memset(page_buffer, 0, PAGE_SIZE);
+    memcpy(page_buffer, header_mark, sizeof(header_mark));
+    return transfer_page(file->fd, true, 0);
+}
+
+/* Write the header, past the page cache if the file system lets us. */
+static int probe(struct file *file)
+{
+    int error = -EINVAL;
+
+    if (sys_call(SYS_fcntl, file->fd, F_SETFL, O_DIRECT | O_LARGEFILE) == 0) {
+        error = write_header(file);
+        if (error == 0)
+            error = transfer_page(file->fd, false, 0);
+        file->direct = error == 0;
+    }
+    if (!file->direct) {
+        sys_call(SYS_fcntl, file->fd, F_SETFL, O_LARGEFILE);
+        error = write_header(file);
+        if (!error && !file->ram)
+            msg_info("--swap %s: no direct IO there: using the page cache, which is slower",
+                     file->path);
+    }
+    return error;
+}
+
+/* $TMPDIR, or /var/tmp. */
+static const char *default_path(void)
+{
+    const char *path = getenv("TMPDIR");
+
+    if (path && path[0] && sys_call(SYS_faccessat, AT_FDCWD, path, 7) == 0)
+        return path;
+    return "/var/tmp";
+}
+
+static const char *keep_path(const char *path)
+{
+    size_t size = strlen(path) + 1;
+    char *copy = meta_reserve(size);
+
+    if (copy) {
+        memcpy(copy, path, size);
+        meta_charge((int64_t)align_up(size, PAGE_SIZE));
+    }
+    return copy;
+}
+
+int file_open(struct file *file, const char *path, uint64_t size)
+{
+    int error;
+    int fd;
+
+    *file = (struct file){.fd = -1, .size = size, .allocates = true};
+    file->path = keep_path(path ? path : default_path());
+    if (!file->path)
+        return -ENOMEM;
+    fd = open_path(file);
+    if (fd < 0) {
+        file_close(file);
+        return fd;
+    }
+    file->fd = fd_move_high(fd);
+    error = file->device ? 0 : look_at_system(file);
+    if (!error) {
+        error = probe(file);
+        if (error == -ENOSPC)
+            complain(file->path, error, "no space left; free some or name another directory");
+        else if (error)
+            complain(file->path, error, NULL);
+    }
+    file->size = align_down(file->size, PAGE_SIZE);
+    if (!error && file->size < 2 * PAGE_SIZE)
+        error = complain(file->path, -EINVAL, "is too small; give a size of at least 1M");
+    if (error)
+        file_close(file);
+    return error;
+}
+
+void file_close(struct file *file)
+{
+    size_t size = file->path ? align_up(strlen(file->path) + 1, PAGE_SIZE) : 0;
+
+    fd_close(file->fd);
+    meta_release((void *)(uintptr_t)file->path, size);
+    meta_charge(-(int64_t)size);
+    file->path = NULL;
+    file->fd = -1;
+}
+
+int file_allocate(struct file *file, uint64_t offset, uint64_t length)
+{
+    long error;
+
+    if (file->device || !file->allocates)
+        return 0;
+    do
+        error = sys_call(SYS_fallocate, file->fd, 0, offset, length);
+    while (error == -EINTR);
+    if (error != -EOPNOTSUPP && error != -ENOSYS)
+        return (int)error;
+    error = sys_call(SYS_ftruncate, file->fd, file->size);
+    if (!error) {
+        file->allocates = false;
+        msg_info("--swap %s: space cannot be reserved there: a full disk may fail writes",
+                 file->path);
+    }
+    return (int)error;
+}
+
+void file_discard(struct file *file, uint64_t offset, uint64_t length)
+{
+    uint64_t range[2] = {offset, length};
+
+    if (file->device)
+        sys_call(SYS_ioctl, file->fd, BLKDISCARD, range);
+    else
+        sys_call(SYS_fallocate, file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
+                 length);
+}
+
+void file_was_read(struct file *file, uint64_t offset, uint64_t length)
+{
+    if (!file->direct && !file->ram)
+        sys_call(SYS_fadvise64, file->fd, offset, length, POSIX_FADV_DONTNEED);
+}
+
+void file_was_written(struct file *file, uint64_t offset, uint64_t length)
+{
+    if (file->direct || file->ram)
+        return;
+    sys_call(SYS_sync_file_range, file->fd, offset, length, SYNC_FILE_RANGE_WRITE);
+    if (atomic_fetch_add(&file->unflushed, length) + length < UNFLUSHED_MAX)
+        return;
+    atomic_store(&file->unflushed, 0);
+    sys_call(SYS_sync_file_range, file->fd, 0, 0,
+             SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    sys_call(SYS_fadvise64, file->fd, 0, 0, POSIX_FADV_DONTNEED);
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slot tables.
+ *
+ * States of a unit (UNIT_SLOTS slots, which is 2 MiB of file and one page of checksums):
+ *
+ *   ABSENT --slot_add_units()--> READY --open_unit()--> OPEN
+ *     ^                            |                     |
+ *     +---slot_withdraw_units()----+----(all free)-------+
+ *
+ *   ABSENT  nothing may be written there: perhaps no disk space is behind it
+ *   READY   in service, but its part of the tables was not touched yet
+ *   OPEN    its free slots are in the bitmap
+ *
+ * Allocation is next fit: the search goes on where the last run ended. A search that finds no run
+ * as long as wanted opens the next READY unit, so that runs are appended; but no more units are
+ * open than one and a half times what is in use plus 64 MiB, so that a small set does not march
+ * through a large file and drag the tables into memory. Beyond that the longest run found is given.
+ *
+ * Invariants
+ *   The states of the units and the reference counts are the truth. Everything else (bitmaps,
+ * counts per unit, sums) follows from them, and rebuild() makes it again when a process died with
+ * the lock. What such a process was just taking stays in use for ever; it is at most a few runs. A
+ * slot is in free_slots if and only if its unit is OPEN and it has no reference. References are
+ * counted, not attributed: those of a member that was killed stay. To give them back needs a bitmap
+ * per seat of family.h, from which the counts could be made again.
+ *
+ * Lock: table->lock guards all but checksums. The checksum of a slot belongs to whoever holds a
+ * reference.
+ */
+#include "store/slot.h"
+
+#include "base/bitmap.h"
+#include "base/meta.h"
+#include "base/sys.h"
+#include "store/family.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define REFERENCES_RETIRED UINT16_MAX
+#define REFERENCES_STUCK   (UINT16_MAX - 1) /* too many to count: in use for ever */
+
+/* Runs looked at before a shorter one is taken or a unit is opened. */
+#define SEARCH_EFFORT 16
+
+/* Slots that may be open beyond half again what is in use. */
+#define OPEN_SLACK (64 * MIB / PAGE_SIZE)
+
+enum unit_state {
+    UNIT_ABSENT,
+    UNIT_READY,
+    UNIT_OPEN,
+};
+
+struct unit {
+    uint16_t used;    /* slots with references */
+    uint16_t retired; /* slots that are never handed out */
+    uint8_t state;
+};
+
+struct table {
+    struct family_lock lock;
+    uint32_t cursor; /* where the next search starts */
+    uint32_t open_units;
+    uint32_t high_unit; /* units above never were OPEN */
+    _Atomic uint64_t used;
+    _Atomic uint64_t in_service; /* slots of READY and OPEN units but for retired ones */
+};
+
+static struct table *table;
+static struct unit *units;
+static uint16_t *references;
+static uint64_t *checksums;
+static struct bitmap free_slots;
+static struct bitmap ready_units;
+static uint32_t unit_limit;
+
+/* One reservation holds all tables. */
+static void *memory;
+static size_t memory_size;
+
+/* What this process has charged for the tables. */
+static uint64_t charged;
+
+static uint32_t unit_of(uint64_t slot)
+{
+    return (uint32_t)(slot / UNIT_SLOTS);
+}
+
+static uint64_t first_slot(uint32_t unit)
+{
+    return (uint64_t)unit * UNIT_SLOTS;
+}
+
+static void add(_Atomic uint64_t *sum, uint64_t value)
+{
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + value,
+                          memory_order_relaxed);
+}
+
+/* Charge what the family has touched of the tables: each of its members maps it. */
+static void charge_tables(void)
+{
+    uint64_t per_unit = UNIT_SLOTS * sizeof(*references) + UNIT_SLOTS / 8 + sizeof(struct unit);
+    uint64_t bytes =
+        PAGE_SIZE + table->open_units * (uint64_t)PAGE_SIZE + table->high_unit * per_unit;
+
+    if (likely(bytes == charged))
+        return;
+    meta_charge((int64_t)(bytes - charged));
+    charged = bytes;
+}
+
+static size_t place(size_t *size, size_t bytes)
+{
+    size_t offset = *size;
+
+    *size += align_up(bytes, PAGE_SIZE);
+    return offset;
+}
+
+int slot_start(uint64_t limit)
+{
+    size_t size = 0;
+    size_t table_at = place(&size, sizeof(*table));
+    size_t units_at = place(&size, limit / UNIT_SLOTS * sizeof(*units));
+    size_t ready_at = place(&size, bitmap_bytes(limit / UNIT_SLOTS));
+    size_t free_at = place(&size, bitmap_bytes(limit));
+    size_t references_at = place(&size, limit * sizeof(*references));
+    size_t checksums_at = place(&size, limit * sizeof(*checksums));
+    char *base = meta_reserve_shared(size);
+
+    if (!base)
+        return -ENOMEM;
+    memory = base;
+    memory_size = size;
+    unit_limit = unit_of(limit);
+    table = (void *)(base + table_at);
+    units = (void *)(base + units_at);
+    references = (void *)(base + references_at);
+    checksums = (void *)(base + checksums_at);
+    bitmap_init(&ready_units, limit / UNIT_SLOTS, base + ready_at);
+    bitmap_init(&free_slots, limit, base + free_at);
+    charge_tables();
+    return 0;
+}
+
+void slot_stop(void)
+{
+    meta_charge(-(int64_t)charged);
+    charged = 0;
+    meta_release(memory, memory_size);
+    memory = NULL;
+    table = NULL;
+    unit_limit = 0;
+}
+
+static bool slot_is_free(uint64_t slot)
+{
+    return references[slot] == 0;
+}
+
+/* Put the free slots of an OPEN unit into the bitmap, and count it. */
+static void fill_unit(uint32_t unit)
+{
+    uint64_t end = first_slot(unit + 1);
+
+    for (uint64_t slot = first_slot(unit); slot < end;) {
+        uint64_t run = slot;
+
+        while (run < end && slot_is_free(run))
+            run++;
+        if (run > slot)
+            bitmap_set_range(&free_slots, slot, run - slot);
+        for (slot = run; slot < end && !slot_is_free(slot);)
+            slot++;
+    }
+}
+
+/* Count the slots of a unit whose part of the tables was touched. */
+static void recount_unit(uint32_t unit)
+{
+    struct unit *it = &units[unit];
+
+    bitmap_clear_range(&free_slots, first_slot(unit), UNIT_SLOTS);
+    it->used = 0;
+    it->retired = 0;
+    for (uint64_t slot = first_slot(unit); slot < first_slot(unit + 1); slot++) {
+        it->retired += references[slot] == REFERENCES_RETIRED;
+        it->used += references[slot] != 0 && references[slot] != REFERENCES_RETIRED;
+    }
+    if (it->state != UNIT_OPEN)
+        return;
+    fill_unit(unit);
+    table->open_units++;
+}
+
+/* The process that held the lock died: make again all that follows from counts and states. */
+static void rebuild(void)
+{
+    table->open_units = 0;
+    table->cursor = 0;
+    atomic_store(&table->used, 0);
+    atomic_store(&table->in_service, 0);
+    for (uint32_t unit = 0; unit < unit_limit; unit++) {
+        if (unit < table->high_unit)
+            recount_unit(unit);
+        bitmap_clear(&ready_units, unit);
+        if (units[unit].state == UNIT_READY)
+            bitmap_set(&ready_units, unit);
+        if (units[unit].state != UNIT_ABSENT)
+            add(&table->in_service, UNIT_SLOTS - units[unit].retired);
+        add(&table->used, units[unit].used);
+    }
+}
+
+static void enter(void)
+{
+    if (unlikely(family_lock_take(&table->lock)))
+        rebuild();
+}
+
+static void leave(void)
+{
+    charge_tables();
+    family_lock_drop(&table->lock);
+}
+
+void slot_exclude(slot_t first, unsigned count)
+{
+    enter();
+    for (unsigned i = 0; i < count; i++) {
+        references[first + i] = REFERENCES_RETIRED;
+        units[unit_of(first + i)].retired++;
+    }
+    leave();
+}
+
+uint32_t slot_absent_units(uint32_t first, uint32_t end, uint32_t max, uint32_t *found)
+{
+    uint32_t count = 0;
+
+    enter();
+    while (first < end && units[first].state != UNIT_ABSENT)
+        first++;
+    while (first + count < end && count < max && units[first + count].state == UNIT_ABSENT)
+        count++;
+    leave();
+    *found = first;
+    return count;
+}
+
+void slot_add_units(uint32_t first, uint32_t count)
+{
+    enter();
+    bitmap_set_range(&ready_units, first, count);
+    for (uint32_t unit = first; unit < first + count; unit++) {
+        units[unit].state = UNIT_READY;
+        add(&table->in_service, UNIT_SLOTS - units[unit].retired);
+    }
+    leave();
+}
+
+static bool may_withdraw(uint32_t unit)
+{
+    return units[unit].state != UNIT_ABSENT && units[unit].used == 0;
+}
+
+static void withdraw(uint32_t unit)
+{
+    struct unit *it = &units[unit];
+
+    if (it->state == UNIT_OPEN) {
+        bitmap_clear_range(&free_slots, first_slot(unit), UNIT_SLOTS);
+        sys_call(SYS_madvise, &checksums[first_slot(unit)], PAGE_SIZE, MADV_REMOVE);
+        table->open_units--;
+    } else {
+        bitmap_clear(&ready_units, unit);
+    }
+    it->state = UNIT_ABSENT;
+    add(&table->in_service, -(uint64_t)(UNIT_SLOTS - it->retired));
+}
+
+uint32_t slot_withdraw_units(uint32_t first, uint32_t end, uint32_t max, uint32_t *found)
+{
+    uint32_t count = 0;
+
+    enter();
+    while (end > first && !may_withdraw(end - 1))
+        end--;
+    while (end > first && count < max && may_withdraw(end - 1)) {
+        withdraw(--end);
+        count++;
+    }
+    leave();
+    *found = end;
+    return count;
+}
+
+static uint64_t open_slots(void)
+{
+    return first_slot(table->open_units);
+}
+
+/* Open a READY unit, when the bound allows it or nothing else is free. */
+static bool open_unit(bool needed)
+{
+    uint64_t used = atomic_load_explicit(&table->used, memory_order_relaxed);
+    uint64_t unit;
+
+    if (!needed && open_slots() + UNIT_SLOTS > used + used / 2 + OPEN_SLACK)
+        return false;
+    unit = bitmap_next_set(&ready_units, 0);
+    if (unit == BITMAP_NONE)
+        return false;
+    if (table->high_unit <= unit)
+        table->high_unit = (uint32_t)unit + 1;
+    bitmap_clear(&ready_units, unit);
+    units[unit].state = UNIT_OPEN;
+    fill_unit((uint32_t)unit);
+    table->open_units++;
+    table->cursor = (uint32_t)first_slot((uint32_t)unit);
+    return true;
+}
+
+static uint64_t find_run(unsigned want, uint64_t *count)
+{
+    uint64_t run = bitmap_find_run(&free_slots, table->cursor, want, 1, SEARCH_EFFORT, count);
+
+    if (run != BITMAP_NONE && *count == want)
+        return run;
+    if (!open_unit(run == BITMAP_NONE))
+        return run;
+    return bitmap_find_run(&free_slots, table->cursor, want, 1, SEARCH_EFFORT, count);
+}
+
+/* Count slots of a run as used, or as not used. */
+static void count_run(uint64_t first, uint64_t count, bool used)
+{
+    add(&table->used, used ? count : -count);
+    while (count > 0) {
+        uint32_t unit = unit_of(first);
+        uint64_t part = min_u64(count, first_slot(unit + 1) - first);
+
+        units[unit].used = (uint16_t)(units[unit].used + (used ? part : -part));
+        first += part;
+        count -= part;
+    }
+}
+
+int slot_take(unsigned want, slot_t *first, unsigned *count)
+{
+    uint64_t found = 0;
+    uint64_t run;
+
+    enter();
+    run = find_run(want, &found);
+    if (run != BITMAP_NONE) {
+        for (uint64_t slot = run; slot < run + found; slot++)
+            references[slot] = 1;
+        bitmap_clear_range(&free_slots, run, found);
+        count_run(run, found, true);
+        table->cursor = (uint32_t)(run + found);
+    }
+    leave();
+    *first = (slot_t)run;
+    *count = (unsigned)found;
+    return run == BITMAP_NONE ? -ENOSPC : 0;
+}
+
+void slot_add_references(const slot_t *slots, size_t count)
+{
+    enter();
+    for (size_t i = 0; i < count; i++)
+        if (slots[i] != SLOT_NONE && references[slots[i]] < REFERENCES_STUCK)
+            references[slots[i]]++;
+    leave();
+}
+
+/* Whether it was the last reference. */
+static bool drop_reference(slot_t slot)
+{
+    return slot != SLOT_NONE && references[slot] < REFERENCES_STUCK && --references[slot] == 0;
+}
+
+static void free_run(uint64_t first, uint64_t count)
+{
+    if (count == 0)
+        return;
+    bitmap_set_range(&free_slots, first, count);
+    count_run(first, count, false);
+}
+
+void slot_drop_references(const slot_t *slots, size_t count)
+{
+    uint64_t first = 0;
+    uint64_t run = 0;
+
+    enter();
+    for (size_t i = 0; i < count; i++) {
+        if (!drop_reference(slots[i]))
+            continue;
+        if (slots[i] != first + run) {
+            free_run(first, run);
+            first = slots[i];
+            run = 0;
+        }
+        run++;
+    }
+    free_run(first, run);
+    leave();
+}
+
+void slot_retire(slot_t first, unsigned count)
+{
+    enter();
+    for (unsigned i = 0; i < count; i++) {
+        references[first + i] = REFERENCES_RETIRED;
+        units[unit_of(first + i)].retired++;
+    }
+    count_run(first, count, false);
+    add(&table->in_service, -(uint64_t)count);
+    leave();
+}
+
+uint64_t slot_checksum(slot_t slot)
+{
+    return checksums[slot];
+}
+
+void slot_set_checksums(slot_t first, unsigned count, const uint64_t *values)
+{
+    memcpy(&checksums[first], values, count * sizeof(*values));
+}
+
+uint64_t slot_used(void)
+{
+    return atomic_load_explicit(&table->used, memory_order_relaxed);
+}
+
+uint64_t slot_in_service(void)
+{
+    return atomic_load_explicit(&table->in_service, memory_order_relaxed);
+}
+
+uint64_t slot_available(void)
+{
+    uint64_t used = slot_used();
+    uint64_t in_service = slot_in_service();
+
+    return in_service > used ? in_service - used : 0;
+}
+
+unsigned slot_references(slot_t slot)
+{
+    return references[slot];
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The face of the IO part: several stores behind one range of slot numbers.
+ *
+ * Each store has whole units of slots, one store after the other, so that slot 0, the header page
+ * of the first store, does not exist.
+ *
+ * Everything that is in flight is counted in `inflight`, reads and writes alike; fork holds it.
+ */
+#include "store/store.h"
+
+#include "base/fmt.h"
+#include "base/msg.h"
+#include "base/size.h"
+#include "store/checksum.h"
+#include "store/family.h"
+#include "store/inflight.h"
+#include "store/reserve.h"
+#include "store/stores.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(STORE_RUN_MAX <= IO_BUFFERS_MAX, "a run is one request");
+
+/* More slots than this have no number: 16 TiB. */
+#define UNITS_MAX (UINT32_MAX / UNIT_SLOTS)
+
+struct store stores[USWAP_MAX_STORES];
+unsigned stores_count;
+struct store_counters store_counters;
+
+static uint64_t capacity;
+static struct inflight inflight;
+static _Atomic unsigned writes_in_flight;
+
+static struct io_request shrink_task;
+static _Atomic bool shrink_pending;
+
+static struct store *store_of(slot_t slot)
+{
+    unsigned i = stores_count - 1;
+
+    while (stores[i].first_unit > slot / UNIT_SLOTS)
+        i--;
+    return &stores[i];
+}
+
+static uint64_t offset_of(const struct store *store, slot_t slot)
+{
+    return (slot - (uint64_t)store->first_unit * UNIT_SLOTS) * PAGE_SIZE;
+}
+
+/* Open one store behind those that are open. */
+static int open_one(const char *path, uint64_t size)
+{
+    struct store *store = &stores[stores_count];
+    const struct store *before = stores_count ? store - 1 : NULL;
+    int error;
+
+    store->first_unit = before ? before->first_unit + before->unit_count : 0;
+    error = file_open(&store->file, path, size);
+    if (error)
+        return error;
+    store->file.size =
+        min_u64(store->file.size, (uint64_t)(UNITS_MAX - store->first_unit) * UNIT_BYTES);
+    store->unit_count = (uint32_t)(align_up(store->file.size, UNIT_BYTES) / UNIT_BYTES);
+    capacity += store->file.size - PAGE_SIZE;
+    stores_count++;
+    return 0;
+}
+
+/* The header, and what is missing of the last unit, are no slots. */
+static void exclude_edges(const struct store *store)
+{
+    uint64_t first = (uint64_t)store->first_unit * UNIT_SLOTS;
+    uint64_t pages = store->file.size / PAGE_SIZE;
+
+    slot_exclude((slot_t)first, 1);
+    slot_exclude((slot_t)(first + pages),
+                 (unsigned)((uint64_t)store->unit_count * UNIT_SLOTS - pages));
+}
+
+static int start_tables(void)
+{
+    const struct store *last = &stores[stores_count - 1];
+    int error = slot_start((uint64_t)(last->first_unit + last->unit_count) * UNIT_SLOTS);
+
+    if (error)
+        return error;
+    for (unsigned i = 0; i < stores_count; i++)
+        exclude_edges(&stores[i]);
+    return reserve_start();
+}
+
+static enum io_engine choose_engine(void)
+{
+    const char *name = getenv("USWAP_IO");
+
+    if (name && strcmp(name, "sync") == 0)
+        return IO_ENGINE_SYNC;
+    if (name && name[0] && strcmp(name, "uring") != 0)
+        msg_warning("USWAP_IO=%s: is neither uring nor sync; taken as uring", name);
+    return IO_ENGINE_URING;
+}
+
+int store_open(const struct uswap_store_options *options, unsigned count)
+{
+    int error = checksum_start();
+
+    inflight_reset(&inflight);
+    if (!error)
+        error = family_start();
+    if (!error && count == 0)
+        error = open_one(NULL, 0);
+    for (unsigned i = 0; i < count && !error; i++)
+        error = open_one(options[i].path, options[i].size);
+    if (!error)
+        error = start_tables();
+    if (!error)
+        error = io_start(choose_engine());
+    if (error)
+        store_close();
+    return error;
+}
+
+void store_close(void)
+{
+    inflight_hold(&inflight);
+    io_stop();
+    reserve_stop();
+    slot_stop();
+    for (unsigned i = 0; i < stores_count; i++)
+        file_close(&stores[i].file);
+    family_stop();
+    stores_count = 0;
+    capacity = 0;
+    inflight_release(&inflight);
+}
+
+uint64_t store_capacity(void)
+{
+    return capacity;
+}
+
+uint64_t store_used(void)
+{
+    return slot_used() * PAGE_SIZE;
+}
+
+static void run_shrink_task(struct io_request *request, int error)
+{
+    bool more = reserve_shrink_step();
+
+    (void)error;
+    inflight_end(&inflight);
+    if (!more) {
+        atomic_store(&shrink_pending, false);
+        return;
+    }
+    inflight_begin(&inflight);
+    io_submit(request);
+}
+
+/* Have the swap thread give back what is more than enough. */
+static void start_shrinking(void)
+{
+    if (atomic_exchange(&shrink_pending, true))
+        return;
+    inflight_begin(&inflight);
+    shrink_task = (struct io_request){.kind = IO_TASK, .complete = run_shrink_task};
+    io_submit(&shrink_task);
+}
+
+int store_reserve(uint64_t bytes)
+{
+    bool too_much = false;
+    int error = reserve_bytes(bytes, &too_much);
+
+    if (unlikely(too_much))
+        start_shrinking();
+    return error;
+}
+
+int store_take_slots(unsigned want, slot_t *first, unsigned *count)
+{
+    return slot_take(want, first, count);
+}
+
+void store_add_references(const slot_t *slots, size_t count)
+{
+    slot_add_references(slots, count);
+}
+
+void store_drop_references(const slot_t *slots, size_t count)
+{
+    slot_drop_references(slots, count);
+}
+
+void store_retire_slots(slot_t first, unsigned count)
+{
+    slot_retire(first, count);
+}
+
+uint64_t store_free_slots(void)
+{
+    return slot_available();
+}
+
+uint64_t store_slot_checksum(slot_t slot)
+{
+    return slot_checksum(slot);
+}
+
+uint64_t store_page_checksum(const void *page)
+{
+    return checksum_page(page);
+}
+
+static size_t total_length(const struct iovec *buffers, unsigned count)
+{
+    size_t length = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        length += buffers[i].iov_len;
+    return length;
+}
+
+static struct io_request make_request(enum io_kind kind, slot_t first, const struct iovec *buffers,
+                                      unsigned count)
+{
+    const struct store *store = store_of(first);
+
+    return (struct io_request){.kind = kind,
+                               .fd = store->file.fd,
+                               .offset = offset_of(store, first),
+                               .length = total_length(buffers, count),
+                               .buffers = buffers,
+                               .buffer_count = count};
+}
+
+static int check_pages(slot_t first, const struct iovec *buffers, unsigned count)
+{
+    slot_t slot = first;
+
+    for (unsigned i = 0; i < count; i++) {
+        const char *page = buffers[i].iov_base;
+
+        for (size_t left = buffers[i].iov_len; left > 0; left -= PAGE_SIZE, page += PAGE_SIZE)
+            if (checksum_page(page) != slot_checksum(slot++))
+                return -EBADMSG;
+    }
+    return 0;
+}
+
+static void count_transfer(_Atomic uint64_t *counter, const struct io_request *request, int error)
+{
+    atomic_fetch_add_explicit(counter, request->done, memory_order_relaxed);
+    if (error)
+        atomic_fetch_add_explicit(&store_counters.io_errors, 1, memory_order_relaxed);
+}
+
+int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count)
+{
+    struct io_request request = make_request(IO_READ, first, buffers, buffer_count);
+    int error;
+
+    inflight_begin(&inflight);
+    error = io_run(&request);
+    file_was_read(&store_of(first)->file, request.offset, request.done);
+    inflight_end(&inflight);
+    if (!error)
+        error = check_pages(first, buffers, buffer_count);
+    count_transfer(&store_counters.bytes_read, &request, error);
+    return error;
+}
+
+static struct store_write *write_of(struct io_request *request)
+{
+    return (void *)((char *)request - offsetof(struct store_write, request));
+}
+
+static void write_ended(struct io_request *request, int error)
+{
+    struct store_write *write = write_of(request);
+
+    if (!error)
+        slot_set_checksums(write->first, write->count, write->checksums);
+    count_transfer(&store_counters.bytes_written, request, error);
+    file_was_written(&store_of(write->first)->file, request->offset, request->done);
+    atomic_fetch_sub(&writes_in_flight, 1);
+    write->done(write, error);
+    inflight_end(&inflight);
+}
+
+void store_submit(struct store_write *write)
+{
+    inflight_begin(&inflight);
+    atomic_fetch_add(&writes_in_flight, 1);
+    write->request = make_request(IO_WRITE, write->first, write->buffers, write->buffer_count);
+    write->request.complete = write_ended;
+    io_submit(&write->request);
+}
+
+unsigned store_writes_in_flight(void)
+{
+    return atomic_load(&writes_in_flight);
+}
+
+const char *store_describe(slot_t slot, char *buffer, size_t size)
+{
+    const struct store *store = store_of(slot);
+
+    fmt_write(buffer, size, "%s offset %lu", store->file.path, offset_of(store, slot));
+    return buffer;
+}
+
+void store_fork_prepare(void)
+{
+    inflight_hold(&inflight);
+}
+
+void store_fork_parent(void)
+{
+    inflight_release(&inflight);
+}
+
+void store_fork_child(void)
+{
+    family_fork_child();
+    reserve_fork_child();
+    io_fork_child();
+    atomic_store(&shrink_pending, false);
+    inflight_reset(&inflight);
+}
