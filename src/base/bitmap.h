@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bitmap with summary levels: a bit of level n + 1 says whether the 64-bit word of level n below it
- * has any bit set. Finding the next set bit costs a few words however large the bitmap is.
+ * A bitmap with summary levels: a bit of level n + 1 says whether the 64-bit word of level n below
+ * it has any bit set. Finding the next set bit costs a few words however large the bitmap is.
  *
  * The caller gives zeroed memory of bitmap_bytes(bits), which may be shared between processes or
  * reserved address space that is filled when touched: the struct holds no pointers into it other
@@ -42,9 +42,10 @@ uint64_t bitmap_next_set(const struct bitmap *map, uint64_t from);
 uint64_t bitmap_run(const struct bitmap *map, uint64_t first, uint64_t limit);
 
 /*
- * Find want set bits in a row whose first bit is a multiple of align (a power of two), searching at or after from, then from the
- * beginning. When there is no such run: the longest run seen (at least one bit) if align is 1, else nothing. Looks at no more
- * than `effort` runs. Returns the first bit and *count (<= want), or BITMAP_NONE when no bit is set.
+ * Find want set bits in a row whose first bit is a multiple of align (a power of two), searching at
+ * or after from, then from the beginning. When there is no such run: the longest run seen (at least
+ * one bit) if align is 1, else nothing. Looks at no more than `effort` runs. Returns the first bit
+ * and *count (<= want), or BITMAP_NONE and a *count of 0 when there is nothing. want is at least 1.
  */
 uint64_t bitmap_find_run(const struct bitmap *map, uint64_t from, uint64_t want, uint64_t align,
                          unsigned effort, uint64_t *count);

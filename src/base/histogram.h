@@ -8,7 +8,8 @@
 
 #include "base/base.h"
 
-#define HISTOGRAM_BUCKETS 976 /* 16 for the values below 16, then 16 for each of 60 powers of two */
+/* 16 for the values below 16, then 16 for each of 60 powers of two. */
+#define HISTOGRAM_BUCKETS 976
 
 struct histogram {
     uint64_t count[HISTOGRAM_BUCKETS];
@@ -17,7 +18,8 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, uint64_t value);
 
-/* The smallest value (upper edge of its bucket, never above the maximum) that percent % of the values do not exceed; 0 when empty. */
+/* The smallest value (upper edge of its bucket, never above the maximum) that percent % of the
+ * values do not exceed; 0 when empty. */
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);
 
 uint64_t histogram_total(const struct histogram *histogram);

@@ -2,10 +2,10 @@
 /*
  * Futex locks and waits that need nothing from libc, for the fault handler and the swap thread.
  *
- * A lock is never held across IO, never while window memory is touched, and is taken with all signals
- * blocked (the fault handler and the swap thread run so; others use sigblock.h): a signal handler
- * that faults must not find its own thread holding a lock. Locks are taken in the order of their rank; debug
- * builds check that, and that no fault arrives while one is held.
+ * A lock is never held across IO, never while window memory is touched, and is taken with all
+ * signals blocked (the fault handler and the swap thread run so; others use sigblock.h): a signal
+ * handler that faults must not find its own thread holding a lock. Locks are taken in the order of
+ * their rank; debug builds check that, and that no fault arrives while one is held.
  */
 #ifndef USWAP_BASE_LOCK_H
 #define USWAP_BASE_LOCK_H
@@ -30,7 +30,10 @@ struct lock {
     uint32_t rank;
 };
 
-#define LOCK_INIT(rank_) {0, rank_}
+#define LOCK_INIT(rank_)                                                                           \
+    {                                                                                              \
+        0, rank_                                                                                   \
+    }
 
 void lock_take(struct lock *lock);
 void lock_drop(struct lock *lock);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reservations straight from the kernel. Huge pages are refused for them: the budget charges the
+ * pages that are touched, and one touched byte of sparse metadata must not cost 2 MiB.
+ */
 #include "base/meta.h"
 
 #include "base/sys.h"
@@ -13,7 +17,10 @@ static void *reserve(size_t size, int sharing)
     long address = sys_call(SYS_mmap, 0, align_up(size, PAGE_SIZE), PROT_READ | PROT_WRITE,
                             sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    return address < 0 && address > -4096 ? NULL : (void *)address;
+    if (address < 0 && address > -4096)
+        return NULL;
+    sys_call(SYS_madvise, address, align_up(size, PAGE_SIZE), MADV_NOHUGEPAGE);
+    return (void *)address;
 }
 
 void *meta_reserve(size_t size)
@@ -31,7 +38,9 @@ void meta_trim(void *address, size_t size)
     uintptr_t first = align_up((uintptr_t)address, PAGE_SIZE);
     uintptr_t end = align_down((uintptr_t)address + size, PAGE_SIZE);
 
-    if (first < end)
+    /* DONTNEED alone leaves the pages of shared memory where they are; REMOVE refuses private
+     * memory. */
+    if (first < end && sys_call(SYS_madvise, first, end - first, MADV_REMOVE) < 0)
         sys_call(SYS_madvise, first, end - first, MADV_DONTNEED);
 }
 

@@ -8,14 +8,15 @@
 
 #include "base/base.h"
 
-/* Reserve zeroed address space that the kernel fills when it is touched; NULL when there is none. Not
- * charged: the user charges what it touches. Any thread, also in a fault handler. */
+/* Reserve zeroed address space that the kernel fills when it is touched; NULL when there is none.
+ * Not charged: the user charges what it touches. Any thread, also in a fault handler. */
 void *meta_reserve(size_t size) must_check;
 
 /* The same, shared with the children of later forks. */
 void *meta_reserve_shared(size_t size) must_check;
 
-/* Give pages of a reservation back to the kernel (they read as zero again), or all of it. Not for uncharging. */
+/* Give pages of a reservation back to the kernel (they read as zero again), or all of it. Not for
+ * uncharging. */
 void meta_trim(void *address, size_t size);
 void meta_release(void *address, size_t size);
 

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Messages, made on the stack and written with one call, so that lines of threads and processes
+ * that share stderr do not mix. A stderr that takes nothing loses the message: nothing waits for
+ * it.
+ */
 #include "base/msg.h"
 
 #include "base/base.h"
 #include "base/fmt.h"
 #include "base/sys.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 /* Longer messages are cut. */
@@ -25,6 +31,8 @@ static void print_line(char *line, size_t length)
     line[length++] = '\n';
     for (size_t done = 0; done < length;) {
         long written = sys_call(SYS_write, 2, line + done, length - done);
+        if (written == -EINTR)
+            continue;
         if (written <= 0)
             return;
         done += (size_t)written;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A first-in first-out ring of 32-bit numbers. Each push returns the entry's sequence number; the
- * owner of a number keeps it and so knows whether an entry that is popped later is still the current one,
- * or a stale one left behind. No locks: the caller has one.
+ * owner of a number keeps it and so knows whether an entry that is popped later is still the
+ * current one, or a stale one left behind. No locks: the caller has one.
  */
 #ifndef USWAP_BASE_RING_H
 #define USWAP_BASE_RING_H
@@ -30,7 +30,8 @@ bool ring_full(const struct ring *ring);
 /* Push one; the ring must not be full. Returns its sequence number. */
 uint32_t ring_push(struct ring *ring, uint32_t value);
 
-/* Push count numbers as one chunk: value, value + step, ...; there must be room. Returns the first sequence number. */
+/* Push count numbers as one chunk: value, value + step, ...; there must be room. Returns the first
+ * sequence number. */
 uint32_t ring_push_chunk(struct ring *ring, uint32_t value, uint32_t step, uint32_t count);
 
 /* Take the oldest; false when empty. */

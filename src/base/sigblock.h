@@ -22,8 +22,7 @@ static inline sigblock_mask sigblock_bit(int signo)
 
 static inline sigblock_mask sigblock_enter(void)
 {
-    sigblock_mask all =
-        ~(sigblock_bit(SIGBUS) | sigblock_bit(SIGSEGV) | sigblock_bit(SIGSYS));
+    sigblock_mask all = ~(sigblock_bit(SIGBUS) | sigblock_bit(SIGSEGV) | sigblock_bit(SIGSYS));
     sigblock_mask old = 0;
 
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(old));

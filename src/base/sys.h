@@ -45,9 +45,8 @@ static inline long sys_call6(long nr, long a, long b, long c, long d, long e, lo
 #define sys_call_0(nr)                           sys_call6(nr, 0, 0, 0, 0, 0, 0)
 #define sys_call_1(nr, a)                        sys_call6(nr, (long)(a), 0, 0, 0, 0, 0)
 #define sys_call_2(nr, a, b)                     sys_call6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
-#define sys_call_3(nr, a, b, c) sys_call6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define sys_call_4(nr, a, b, c, d)                                                                 \
-    sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define sys_call_3(nr, a, b, c)                  sys_call6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define sys_call_4(nr, a, b, c, d)               sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define sys_call_5(nr, a, b, c, d, e)                                                              \
     sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 #define sys_call_6(nr, a, b, c, d, e, f)                                                           \

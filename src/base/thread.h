@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that libc does not know of: the program stays single-threaded in libc's eyes, and one can be
- * started from a fault handler. Such a thread runs with all signals blocked, on its own stack and
- * its own block of thread-local storage, in which only zero-initialised variables of this library
- * may be used. It calls no libc function that allocates, locks or sets errno.
+ * Threads that libc does not know of: the program stays single-threaded in libc's eyes, and one can
+ * be started from a fault handler. Such a thread runs with all signals blocked, on its own stack
+ * and its own block of thread-local storage, in which only zero-initialised variables of this
+ * library may be used. It calls no libc function that allocates, locks or sets errno.
  */
 #ifndef USWAP_BASE_THREAD_H
 #define USWAP_BASE_THREAD_H
 
 #include "base/base.h"
 
-/* Start run(argument) on a new thread; it never returns. Call with signals blocked. -EAGAIN, -ENOMEM. */
+/* Start run(argument) on a new thread; it never returns. From any thread, also in a signal handler.
+ * A fork's child does not have the thread. -EAGAIN, -ENOMEM. */
 int thread_start(void (*run)(void *), void *argument) must_check;
 
 #endif
