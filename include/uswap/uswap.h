@@ -36,8 +36,9 @@ extern "C" {
 
 /* Where evicted objects may go. */
 struct uswap_store_options {
-    /* A directory (an unlinked file is made in it), a file (made if missing, unlinked when opened; an
-     * existing one must be empty or all zero at its start) or a block device (must not hold data). */
+    /* A directory (an unlinked file is made in it), a file (made if missing, unlinked when opened;
+     * an existing one must be empty or all zero at its start) or a block device (must not hold
+     * data). */
     const char *path;
     /* Capacity in bytes; 0: half of the free space of the file system, or the whole device. */
     uint64_t size;

@@ -13,7 +13,8 @@
 #include "base/base.h"
 #include "uswap/uswap.h"
 
-/* Start with these options, all of them set (no defaults are filled in but for ram 0 and no stores). */
+/* Start with these options, all of them set (no defaults are filled in but for ram 0 and no
+ * stores). */
 int arena_start(const struct uswap_options *options) must_check;
 bool arena_started(void);
 
@@ -34,9 +35,9 @@ void arena_discard(void *address, size_t size);
 uint64_t arena_free_bytes(void);
 
 /*
- * Make [address, address + size) resident and keep it so. Parts outside the window are left alone: the
- * caller need not look. Signal-safe, also in a SIGSYS handler with signals blocked. -ENOMEM: too much is pinned already;
- * -EFAULT: part of it is in the window but in no region; -EIO.
+ * Make [address, address + size) resident and keep it so. Parts outside the window are left alone:
+ * the caller need not look. Signal-safe, also in a SIGSYS handler with signals blocked. -ENOMEM:
+ * too much is pinned already; -EFAULT: part of it is in the window but in no region; -EIO.
  */
 int arena_pin(const void *address, size_t size) must_check;
 void arena_unpin(const void *address, size_t size);
@@ -48,5 +49,15 @@ size_t arena_pin_chunk(void);
 int arena_fork_prepare(void) must_check;
 void arena_fork_parent(void);
 void arena_fork_child(void);
+
+/* Instead of arena_fork_parent() when it is known that the fork failed. */
+void arena_fork_failed(void);
+
+/* The process ends in an orderly way: its promises end, too. Nothing may be committed afterwards.
+ */
+void arena_end(void);
+
+/* Adjust everything that depends on the budget, inside the gate; supply_shrink() makes it true. */
+int arena_apply_budget(uint64_t ram) must_check;
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The window: the range of addresses reserved for all regions of the process. Its start is a multiple
- * of its size, a power of two, so that membership is one comparison, here and in a seccomp filter.
+ * The window: the range of addresses reserved for all regions of the process. Its start is a
+ * multiple of its size, a power of two, so that membership is one comparison, here and in a seccomp
+ * filter.
  */
 #ifndef USWAP_ARENA_WINDOW_H
 #define USWAP_ARENA_WINDOW_H

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The entrance: start, and the operations on ranges of the window that the heap and the public API
+ * share. Each operation blocks signals, so that no signal handler that faults finds its own thread
+ * inside, and passes the gate.
+ */
+#include "arena/arena.h"
+
+#include "arena/commit.h"
+#include "arena/config.h"
+#include "arena/discard.h"
+#include "arena/evict.h"
+#include "arena/fault.h"
+#include "arena/fill.h"
+#include "arena/gate.h"
+#include "arena/inside.h"
+#include "arena/region.h"
+#include "arena/supply.h"
+#include "base/fmt.h"
+#include "base/msg.h"
+#include "base/sys.h"
+#include "mask/mask.h"
+#include "object/budget.h"
+#include "object/pool.h"
+#include "observe/stats.h"
+
+#include <errno.h>
+#include <sys/sysinfo.h>
+
+/* Frame address space for a budget that may grow: up to all memory of the machine. */
+static uint64_t max_pages(uint64_t ram)
+{
+    struct sysinfo info;
+    uint64_t total = 0;
+
+    if (sys_call(SYS_sysinfo, &info) == 0)
+        total = (uint64_t)info.totalram * info.mem_unit;
+    return max_u64(total, ram) / PAGE_SIZE;
+}
+
+static atomic_bool started;
+
+bool arena_started(void)
+{
+    return atomic_load_explicit(&started, memory_order_acquire);
+}
+
+struct inside inside_enter(void)
+{
+    struct inside inside = {sigblock_enter()};
+
+    gate_enter();
+    return inside;
+}
+
+void inside_leave(struct inside inside)
+{
+    gate_leave();
+    sigblock_leave(inside.mask);
+}
+
+int arena_apply_budget(uint64_t ram)
+{
+    uint64_t pages = ram / PAGE_SIZE;
+    int error = pool_set_budget(pages);
+
+    if (error)
+        return error;
+    budget_set_limit(ram);
+    frame_set_budget(pages);
+    supply_set_budget(pages);
+    return 0;
+}
+
+static int start_memory(uint64_t ram)
+{
+    int error = region_init();
+
+    if (!error)
+        error = frame_init(max_pages(ram));
+    if (!error)
+        error = evict_init();
+    if (!error)
+        error = fill_init();
+    if (!error)
+        error = commit_init();
+    if (!error)
+        error = arena_apply_budget(ram);
+    if (error) {
+        char name[8];
+        msg_error(
+            "cannot reserve address space (%s): raise the limit of virtual memory (ulimit -v) "
+            "or set vm.overcommit_memory to 0 or 1",
+            fmt_errno(error, name));
+    }
+    return error;
+}
+
+static int start_mask(void)
+{
+    const char *reason = NULL;
+    int error = mask_start(&reason);
+
+    if (error)
+        msg_error("%s", reason);
+    return error;
+}
+
+static uint64_t ram_of(const struct uswap_options *options)
+{
+    return options->ram ? options->ram : config_default_ram();
+}
+
+int arena_start(const struct uswap_options *options)
+{
+    uint64_t ram = ram_of(options);
+    int error;
+
+    if (arena_started())
+        return -EALREADY;
+    if (ram < BUDGET_MINIMUM) {
+        msg_error("RAM budget of %lu bytes: at least 8M is needed", (unsigned long)ram);
+        return -EINVAL;
+    }
+    error = start_mask();
+    if (!error)
+        error = store_open(options->stores, options->stores_count);
+    if (!error)
+        error = start_memory(ram);
+    if (!error)
+        error = fault_start();
+    if (!error)
+        atomic_store_explicit(&started, true, memory_order_release);
+    return error;
+}
+
+int arena_reserve(size_t size, const struct uswap_map_options *options, void **address)
+{
+    struct inside inside = inside_enter();
+    struct region *region;
+    int error = region_make(size, options, &region);
+
+    if (!error)
+        *address = page_address(region->first);
+    inside_leave(inside);
+    return error;
+}
+
+/* Visit the parts of a range that lie in one region each. */
+static void each_region(void *address, size_t size,
+                        void (*visit)(struct region *region, object_t first, uint32_t pages))
+{
+    uint64_t at = page_of(address), end = at + (size >> PAGE_SHIFT);
+
+    while (at < end) {
+        struct region *region = region_of((object_t)at);
+        uint64_t stop = region ? region_end(region) : align_down(at, CHUNK_PAGES) + CHUNK_PAGES;
+        stop = min_u64(stop, end);
+        if (region)
+            visit(region, (object_t)at, (uint32_t)(stop - at));
+        at = stop;
+    }
+}
+
+static void release_part(struct region *region, object_t first, uint32_t pages)
+{
+    discard_unmapped(first, pages);
+    region_remove(region, first, pages);
+}
+
+int arena_release(void *address, size_t size)
+{
+    struct inside inside = inside_enter();
+
+    each_region(address, size, release_part);
+    inside_leave(inside);
+    return 0;
+}
+
+int arena_commit(uint64_t size)
+{
+    sigblock_mask mask = sigblock_enter();
+    int error = commit_take(size);
+
+    sigblock_leave(mask);
+    return error;
+}
+
+void arena_uncommit(uint64_t size)
+{
+    sigblock_mask mask = sigblock_enter();
+
+    commit_give(size);
+    sigblock_leave(mask);
+}
+
+void arena_discard(void *address, size_t size)
+{
+    struct inside inside = inside_enter();
+
+    discard_pages(page_of(address), (uint32_t)(size >> PAGE_SHIFT));
+    inside_leave(inside);
+}
+
+uint64_t arena_free_bytes(void)
+{
+    return supply_free_pages() * PAGE_SIZE;
+}
+
+void arena_end(void)
+{
+    if (arena_started())
+        commit_end();
+}

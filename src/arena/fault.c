@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread that touched a missing page gets SIGBUS and resolves the fault itself, here, with all
+ * signals blocked. It holds no library lock: code that does never touches the window (debug builds
+ * check). What cannot be resolved:
+ *
+ *   a page of the window that is not mapped   is made inaccessible: the access, repeated, is the
+ *                                             SIGSEGV that the program would have had without us
+ *   an object whose content is lost           SIGBUS to the program
+ *   an address outside the window             SIGBUS to the program
+ */
+#include "arena/fault.h"
+
+#include "arena/fill.h"
+#include "arena/gate.h"
+#include "arena/region.h"
+#include "arena/stream.h"
+#include "arena/supply.h"
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/sigaction.h"
+#include "base/sys.h"
+#include "mask/mask.h"
+#include "observe/stats.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Fresh memory that one fault brings in at most, in pages. */
+#define FRESH_AHEAD_MAX 16
+
+/* The program's action for SIGBUS, under a sequence count: odd while it is written. */
+static struct {
+    _Atomic uint32_t sequence;
+    struct sigaction action;
+} program;
+
+void fault_get_program_action(int signo, struct sigaction *action)
+{
+    uint32_t before;
+
+    (void)signo;
+    do {
+        before = atomic_load(&program.sequence);
+        *action = program.action;
+    } while (before % 2 || atomic_load(&program.sequence) != before);
+}
+
+void fault_set_program_action(int signo, const struct sigaction *action)
+{
+    (void)signo;
+    atomic_fetch_add(&program.sequence, 1);
+    program.action = *action;
+    atomic_fetch_add(&program.sequence, 1);
+}
+
+/* ---- Resolving ---- */
+
+static bool page_mapped(const struct region *region, object_t page)
+{
+    return region && region_has(region, page) &&
+           !(atomic_load_explicit(&region->gone, memory_order_relaxed) &&
+             objects.slots[page] == SLOT_GONE);
+}
+
+/* How many pages to bring in from here on. */
+static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
+{
+    uint32_t limit = (uint32_t)min_u64(most, supply_ahead_limit());
+
+    switch (atomic_load_explicit(&region->advice, memory_order_relaxed)) {
+    case REGION_RANDOM:
+        return 1;
+    case REGION_SEQUENTIAL:
+        return limit;
+    default:
+        return stream_next(page, limit);
+    }
+}
+
+static int resolve_empty(const struct region *region, object_t page, uint64_t word)
+{
+    object_t object = object_of(page);
+    uint32_t filled;
+    int error;
+
+    if (!object_claim(object, word))
+        return 0;
+    error = fill_zero(object, ahead(region, object, FRESH_AHEAD_MAX), &filled);
+    if (!error)
+        stream_extend(object, filled);
+    stats_add(STAT_FAULTS_MINOR, 1);
+    return error;
+}
+
+static int resolve_evicted(const struct region *region, object_t page, uint64_t word)
+{
+    object_t object = object_of(page);
+    uint32_t filled;
+    int error;
+
+    if (!object_claim(object, word))
+        return 0;
+    error = fill_read(object, word, ahead(region, object, STREAM_AHEAD_MAX), &filled);
+    if (!error)
+        stream_extend(object, filled);
+    stats_add(STAT_FAULTS_MAJOR, 1);
+    return error;
+}
+
+static int resolve_masked(object_t object, uint64_t word)
+{
+    if (!object_claim(object, word))
+        return 0;
+    stats_add(STAT_FAULTS_MINOR, 1);
+    return fill_unmask(object, word);
+}
+
+/*
+ * A fault on a resident object: another thread has just resolved it, or the page was dropped behind
+ * our back by madvise().
+ */
+static int resolve_resident(object_t page, uint64_t word)
+{
+    object_t object = object_of(page);
+
+    if (mask_present(page_address(page)) || !object_claim_pinned(object, word))
+        return 0;
+    return fill_again(object, word, page);
+}
+
+/* One attempt: 0 when the state was changed by us or by somebody else; the caller looks again. */
+static int resolve_once(const struct region *region, object_t page, uint64_t word)
+{
+    object_t object = object_of(page);
+
+    switch (object_state_of(word)) {
+    case OBJECT_EMPTY:
+        return resolve_empty(region, page, word);
+    case OBJECT_EVICTED:
+        return resolve_evicted(region, page, word);
+    case OBJECT_MASKED:
+        return resolve_masked(object, word);
+    case OBJECT_POISONED:
+        return -EIO;
+    default:
+        object_wait(object, word);
+        return 0;
+    }
+}
+
+int fault_resolve(object_t page)
+{
+    int error = 0;
+
+    while (!error) {
+        const struct region *region = region_of(page);
+        uint64_t word = object_load(object_of(page));
+        if (!page_mapped(region, page))
+            return -EFAULT;
+        if (object_state_of(word) == OBJECT_RESIDENT)
+            return 0;
+        error = resolve_once(region, page, word);
+    }
+    return error == -EBADMSG ? -EIO : error;
+}
+
+int fault_resolve_pinned(object_t page)
+{
+    object_t object = object_of(page);
+    int error;
+
+    do {
+        uint64_t word;
+        error = fault_resolve(page);
+        word = object_load(object);
+        if (!error && object_state_of(word) == OBJECT_RESIDENT && object_add_pin(object, word))
+            return 0;
+        if ((word & OBJECT_PIN_MASK) == OBJECT_PIN_MASK)
+            error = -ENOMEM;
+    } while (!error);
+    return error;
+}
+
+/* ---- Arriving ---- */
+
+static int handle(object_t page)
+{
+    uint64_t start = clock_now_ns(), word;
+    const struct region *region = region_of(page);
+    int error = 0;
+
+    gate_enter();
+    word = object_load(object_of(page));
+    if (page_mapped(region, page) && object_state_of(word) == OBJECT_RESIDENT)
+        error = resolve_resident(page, word);
+    else
+        error = fault_resolve(page);
+    histogram_add(&stats_fault_ns, clock_now_ns() - start);
+    if (!error)
+        supply_refill();
+    gate_leave();
+    return error;
+}
+
+/* The signal was sent, or the access is repeated when the handler returns: either way the default
+ * action ends the program as it would have without us. */
+static void act_by_default(int signo, const siginfo_t *info)
+{
+    struct sigaction by_default = {.sa_handler = SIG_DFL};
+
+    if (sigaction_raw(signo, &by_default, NULL) == 0 && info->si_code <= 0)
+        sys_call(SYS_rt_tgsigqueueinfo, sys_call(SYS_getpid), sys_call(SYS_gettid), signo, info);
+}
+
+static void call_program(int signo, siginfo_t *info, ucontext_t *context,
+                         const struct sigaction *action)
+{
+    uint64_t mask = 0, added = 0;
+
+    memcpy(&mask, &context->uc_sigmask, sizeof(mask));
+    memcpy(&added, &action->sa_mask, sizeof(added));
+    mask |= added;
+    if (!(action->sa_flags & SA_NODEFER))
+        mask |= UINT64_C(1) << (signo - 1);
+    sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+    if (action->sa_flags & SA_RESETHAND)
+        fault_set_program_action(signo, &(struct sigaction){.sa_handler = SIG_DFL});
+    action->sa_sigaction(signo, info, context);
+}
+
+static void pass_on(int signo, siginfo_t *info, ucontext_t *context)
+{
+    struct sigaction action;
+
+    fault_get_program_action(signo, &action);
+    if (action.sa_handler == SIG_IGN && info->si_code <= 0)
+        return;
+    if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)
+        act_by_default(signo, info);
+    else
+        call_program(signo, info, context, &action);
+}
+
+static void on_sigbus(int signo, siginfo_t *info, void *context)
+{
+    object_t page;
+    int error;
+
+    if (info->si_code <= 0 || !window_contains(info->si_addr)) {
+        pass_on(signo, info, context);
+        return;
+    }
+    if (lock_any_held())
+        __builtin_trap();
+    page = page_of(info->si_addr);
+    error = handle(page);
+    if (error == -EFAULT)
+        region_forbid(page);
+    else if (error)
+        pass_on(signo, info, context);
+}
+
+int fault_start(void)
+{
+    struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+
+    sigfillset(&action.sa_mask);
+    return sigaction_raw(SIGBUS, &action, &program.action);
+}

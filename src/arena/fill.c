@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A fill takes frames, puts the content there, and moves them into the window in runs. Fresh memory
+ * is made in place while the budget has room.
+ *
+ * Read-ahead never waits for memory: when frames are short, the object that was touched comes
+ * alone. What goes ahead is claimed object by object in one chunk, and given back unchanged when it
+ * cannot come along.
+ */
+#include "arena/fill.h"
+
+#include "arena/discard.h"
+#include "arena/evict.h"
+#include "arena/masked.h"
+#include "arena/region.h"
+#include "arena/stream.h"
+#include "arena/supply.h"
+#include "base/bits.h"
+#include "base/fmt.h"
+#include "base/lock.h"
+#include "base/meta.h"
+#include "base/msg.h"
+#include "mask/mask.h"
+#include "object/budget.h"
+#include "object/pool.h"
+#include "observe/stats.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define WORKS         64
+#define WAIT_BOUND_NS 1000000
+
+_Static_assert(SUPPLY_RUNS_MAX >= CHUNK_PAGES, "the largest object may come in single frames");
+
+/* What a fill keeps track of: too large for the stack of a signal handler. */
+struct work {
+    object_t first; /* the pages that come in: whole objects of `step` pages */
+    object_t end;
+    uint32_t step;
+    unsigned run_count;
+    struct frame_run runs[SUPPLY_RUNS_MAX]; /* one frame a live page, in order */
+    struct iovec buffers[STORE_RUN_MAX];
+    unsigned buffer_count;
+    uint32_t wheres[STREAM_AHEAD_MAX]; /* of the evicted objects, should they be given back */
+};
+
+static struct {
+    struct work *works;
+    _Atomic uint64_t free;   /* a bit each */
+    _Atomic uint32_t events; /* advances when one is given back */
+} fill;
+
+int fill_init(void)
+{
+    fill.works = meta_reserve(WORKS * sizeof(*fill.works));
+    if (!fill.works)
+        return -ENOMEM;
+    meta_charge(2 * sizeof(*fill.works));
+    atomic_store(&fill.free, UINT64_MAX);
+    return 0;
+}
+
+/* More threads than works at a time wait here for one of them. */
+static struct work *take_work(object_t object)
+{
+    struct work *work;
+    int bit;
+
+    for (;;) {
+        uint32_t seen = atomic_load(&fill.events);
+        bit = bits_take(&fill.free);
+        if (bit >= 0)
+            break;
+        futex_wait(&fill.events, seen, WAIT_BOUND_NS);
+    }
+    work = &fill.works[bit];
+    work->first = object;
+    work->step = object_pages(object);
+    work->end = object + work->step;
+    work->run_count = 0;
+    return work;
+}
+
+static void put_work(struct work *work)
+{
+    bool scarce = atomic_load(&fill.free) == 0;
+
+    bits_put(&fill.free, (size_t)(work - fill.works));
+    if (scarce) {
+        atomic_fetch_add(&fill.events, 1);
+        futex_wake_all(&fill.events);
+    }
+}
+
+static uint32_t live_pages(const struct work *work)
+{
+    object_t at = work->first;
+    uint32_t count, live = 0;
+
+    for (; (count = object_live_run(&at, work->end)); at += count)
+        live += count;
+    return live;
+}
+
+/* ---- Going ahead ---- */
+
+/* Claim the next object if it is in the state; it is part of the work then. */
+static bool claim_next(struct work *work, enum object_state state)
+{
+    uint64_t word = object_load(work->end);
+    uint32_t index = (work->end - work->first) / work->step;
+
+    if (index >= STREAM_AHEAD_MAX || object_state_of(word) != state ||
+        !object_claim(work->end, word))
+        return false;
+    work->wheres[index] = object_where_of(word);
+    work->end += work->step;
+    return true;
+}
+
+/* Where going ahead must stop: at the end of the region, the chunk, and the wish. */
+static object_t ahead_end(object_t object, uint32_t pages)
+{
+    uint64_t chunk_end = ((uint64_t)object & ~(uint64_t)(CHUNK_PAGES - 1)) + CHUNK_PAGES;
+    uint64_t end = min_u64(chunk_end, region_end(region_of(object)));
+
+    return (object_t)min_u64(end, (uint64_t)object + pages);
+}
+
+/* Give all but the first object back as they were. */
+static void give_back_ahead(struct work *work, enum object_state state)
+{
+    for (uint32_t i = 1; work->first + i * work->step < work->end; i++)
+        object_publish(work->first + i * work->step, state,
+                       state == OBJECT_EVICTED ? work->wheres[i] : 0);
+    work->end = work->first + work->step;
+}
+
+/* ---- Frames ---- */
+
+static void put_frames_free(struct work *work)
+{
+    for (unsigned i = 0; i < work->run_count; i++)
+        frame_put_free(work->runs[i]);
+    work->run_count = 0;
+}
+
+/* Frames for all the work if that needs no waiting, else for its first object. */
+static void take_frames(struct work *work, enum object_state state)
+{
+    uint32_t live = live_pages(work);
+
+    if (work->end - work->first > work->step) {
+        work->run_count = supply_try(live, work->runs, SUPPLY_RUNS_MAX);
+        if (work->run_count)
+            return;
+        give_back_ahead(work, state);
+        live = live_pages(work);
+    }
+    work->run_count = supply_take(live, work->runs, SUPPLY_RUNS_MAX);
+}
+
+/* Walks live pages and the frames taken for them in step. */
+struct walk {
+    struct work *work;
+    object_t page;   /* the next live page */
+    uint32_t live;   /* live pages in a row from there */
+    unsigned run;    /* the frame run it comes from */
+    uint32_t offset; /* and how far into it */
+};
+
+/* The next pages that are neighbours both in the window and as frames; 0 at the end. */
+static uint32_t walk_next(struct walk *walk, object_t *page, frame_t *frame)
+{
+    const struct frame_run *run = &walk->work->runs[walk->run];
+    uint32_t count;
+
+    if (!walk->live)
+        walk->live = object_live_run(&walk->page, walk->work->end);
+    if (!walk->live)
+        return 0;
+    *page = walk->page;
+    *frame = run->first + walk->offset;
+    count = (uint32_t)min_u64(walk->live, run->count - walk->offset);
+    walk->page += count;
+    walk->live -= count;
+    walk->offset += count;
+    if (walk->offset == run->count) {
+        walk->run++;
+        walk->offset = 0;
+    }
+    return count;
+}
+
+static struct walk walk_begin(struct work *work)
+{
+    return (struct walk){.work = work, .page = work->first};
+}
+
+/*
+ * Move all frames into the window. On an error the pages that are in the window already are
+ * dropped, the frames that are left are free.
+ */
+static int place(struct work *work)
+{
+    struct walk walk = walk_begin(work);
+    object_t page;
+    frame_t frame;
+    uint32_t count;
+    int error = 0;
+
+    while ((count = walk_next(&walk, &page, &frame))) {
+        size_t moved = 0;
+        if (!error)
+            error = mask_move(page_address(page), frame_address(frame), (size_t)count * PAGE_SIZE,
+                              &moved);
+        uint32_t placed = (uint32_t)(moved / PAGE_SIZE);
+        if (placed)
+            frame_put_holes((struct frame_run){frame, placed});
+        if (error && placed) {
+            mask_drop(page_address(page), moved);
+            budget_give(placed);
+        }
+        if (placed < count)
+            frame_put_free((struct frame_run){frame + placed, count - placed});
+    }
+    return error;
+}
+
+static void publish_resident(struct work *work, uint64_t flags)
+{
+    uint32_t count = (work->end - work->first) / work->step;
+
+    pool_add(work->first, 1, flags);
+    if (count > 1) {
+        pool_add(work->first + work->step, count - 1, OBJECT_AHEAD);
+        stats_add(STAT_OBJECTS_READ_AHEAD, count - 1);
+    }
+}
+
+/* ---- Fresh memory ---- */
+
+static int zero_in_place(struct work *work)
+{
+    object_t at = work->first;
+    uint32_t count;
+    int error = 0;
+
+    for (; !error && (count = object_live_run(&at, work->end)); at += count)
+        error = mask_fill_zero(page_address(at), (size_t)count * PAGE_SIZE);
+    return error;
+}
+
+static int zero_by_frames(struct work *work)
+{
+    take_frames(work, OBJECT_EMPTY);
+    for (unsigned i = 0; i < work->run_count; i++)
+        memset(frame_address(work->runs[i].first), 0, work->runs[i].count * PAGE_SIZE);
+    return place(work);
+}
+
+static void drop_window(struct work *work, uint32_t live)
+{
+    mask_drop(page_address(work->first), (size_t)(work->end - work->first) * PAGE_SIZE);
+    budget_give(live);
+}
+
+int fill_zero(object_t object, uint32_t pages, uint32_t *filled)
+{
+    struct work *work = take_work(object);
+    object_t end = ahead_end(object, pages);
+    uint32_t live;
+    int error;
+
+    region_touch_chunk(object);
+    while (work->end + work->step <= end && claim_next(work, OBJECT_EMPTY))
+        ;
+    live = live_pages(work);
+    if (supply_take_room(live)) {
+        error = zero_in_place(work);
+        if (error)
+            drop_window(work, live);
+    } else {
+        error = zero_by_frames(work);
+    }
+    if (error) {
+        give_back_ahead(work, OBJECT_EMPTY);
+        object_publish(object, OBJECT_EMPTY, 0);
+    } else {
+        publish_resident(work, 0);
+        *filled = work->end - work->first;
+    }
+    put_work(work);
+    return error;
+}
+
+/* ---- Evicted memory ---- */
+
+/* Read [first, first + buffers) of the store into the gathered buffers, and begin anew. */
+static int read_flush(struct work *work, slot_t first)
+{
+    int error = work->buffer_count ? store_read(first, work->buffers, work->buffer_count) : 0;
+
+    work->buffer_count = 0;
+    return error;
+}
+
+static void buffer_append(struct work *work, char *content)
+{
+    struct iovec *last = work->buffer_count ? &work->buffers[work->buffer_count - 1] : NULL;
+
+    if (last && (char *)last->iov_base + last->iov_len == content)
+        last->iov_len += PAGE_SIZE;
+    else
+        work->buffers[work->buffer_count++] = (struct iovec){content, PAGE_SIZE};
+}
+
+/* A run of slots that is being gathered. */
+struct slot_run {
+    slot_t first;
+    uint32_t count;
+};
+
+static int read_page(struct work *work, struct slot_run *run, slot_t slot, char *content)
+{
+    int error = 0;
+
+    if (slot == SLOT_NONE) {
+        memset(content, 0, PAGE_SIZE);
+        return 0;
+    }
+    if (slot != run->first + run->count || run->count == STORE_RUN_MAX || !run->count) {
+        error = read_flush(work, run->first);
+        *run = (struct slot_run){slot, 0};
+    }
+    run->count++;
+    buffer_append(work, content);
+    return error;
+}
+
+/* Fill the frames with what the slots hold. */
+static int read_frames(struct work *work)
+{
+    struct walk walk = walk_begin(work);
+    struct slot_run run = {SLOT_NONE, 0};
+    object_t page;
+    frame_t frame;
+    uint32_t count;
+    int error = 0;
+
+    work->buffer_count = 0;
+    while (!error && (count = walk_next(&walk, &page, &frame))) {
+        for (uint32_t i = 0; !error && i < count; i++)
+            error = read_page(work, &run, objects.slots[page + i], frame_address(frame + i));
+    }
+    return error ? error : read_flush(work, run.first);
+}
+
+/* The last slot of the pages before `end`, SLOT_NONE if they have none. */
+static slot_t last_slot(object_t first, object_t end)
+{
+    while (end > first &&
+           (objects.slots[end - 1] == SLOT_NONE || objects.slots[end - 1] == SLOT_GONE))
+        end--;
+    return end > first ? objects.slots[end - 1] : SLOT_NONE;
+}
+
+/* Claim evicted objects that one read can bring along: whose slots follow. */
+static void claim_following(struct work *work, object_t end)
+{
+    while (work->end + work->step <= end && claim_next(work, OBJECT_EVICTED)) {
+        object_t next = work->end - work->step;
+        slot_t before = last_slot(work->first, next);
+        slot_t slot = objects.slots[next];
+        if (slot == SLOT_NONE || (before != SLOT_NONE && slot == before + 1))
+            continue;
+        work->end = next;
+        object_publish(next, OBJECT_EVICTED, work->wheres[(next - work->first) / work->step]);
+        break;
+    }
+}
+
+/* A page that came back soon after it left would have stayed in a slightly better order. */
+static uint64_t flags_for(uint64_t word)
+{
+    uint32_t distance = evict_clock() - object_where_of(word);
+
+    return distance < pool_resident_count() / 2 ? OBJECT_HOT : 0;
+}
+
+/* Slots that are kept make eviction cheap, but not at the price of the promise made for others. */
+static void drop_slots_if_scarce(struct work *work)
+{
+    if (store_free_slots() * PAGE_SIZE < budget_limit())
+        discard_slots(work->first, work->end - work->first);
+}
+
+static void poison(object_t object, int error)
+{
+    char place_text[128], name[8];
+
+    store_describe(objects.slots[object], place_text, sizeof(place_text));
+    msg_error("memory at %p is lost: %s, %s (%s); accesses to it get SIGBUS", page_address(object),
+              place_text, error == -EBADMSG ? "wrong checksum" : "read failed",
+              fmt_errno(error, name));
+    stats_add(STAT_OBJECTS_POISONED, 1);
+    object_publish(object, OBJECT_POISONED, 0);
+}
+
+static int read_and_place(struct work *work)
+{
+    int error;
+
+    take_frames(work, OBJECT_EVICTED);
+    error = read_frames(work);
+    if (!error)
+        return place(work);
+    put_frames_free(work);
+    return error == -EBADMSG ? error : -EIO;
+}
+
+int fill_read(object_t object, uint64_t word, uint32_t pages, uint32_t *filled)
+{
+    struct work *work = take_work(object);
+    int error;
+
+    claim_following(work, ahead_end(object, pages));
+    error = read_and_place(work);
+    if (error && work->end - work->first > work->step) {
+        give_back_ahead(work, OBJECT_EVICTED);
+        error = read_and_place(work);
+    }
+    if (!error) {
+        drop_slots_if_scarce(work);
+        publish_resident(work, flags_for(word));
+        *filled = work->end - work->first;
+    } else if (error == -EBADMSG || error == -EIO) {
+        poison(object, error);
+    } else {
+        object_publish(object, OBJECT_EVICTED, object_where_of(word));
+    }
+    put_work(work);
+    return error;
+}
+
+/* ---- Masked and vanished memory ---- */
+
+int fill_unmask(object_t object, uint64_t word)
+{
+    uint32_t pages = object_pages(object);
+    int error = masked_move_in(object, pages, object_where_of(word));
+
+    if (error) {
+        masked_requeue(object, object_where_of(word));
+    } else {
+        pool_note_unmasked(pages);
+        pool_add(object, 1, OBJECT_HOT);
+    }
+    return error;
+}
+
+int fill_again(object_t object, uint64_t word, object_t page)
+{
+    int error = mask_fill_zero(page_address(page), PAGE_SIZE);
+
+    if (error == -EEXIST)
+        error = 0;
+    pool_add(object, 1, word & OBJECT_HOT);
+    return error;
+}

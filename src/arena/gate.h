@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gate: everybody who is about to change objects passes it, so that fork can wait until nobody
+ * is at it and keep everybody out. The thread that closed the gate passes freely.
+ */
+#ifndef USWAP_ARENA_GATE_H
+#define USWAP_ARENA_GATE_H
+
+void gate_enter(void);
+void gate_leave(void);
+
+/* Wait until nobody is inside, and let nobody in. One thread at a time. */
+void gate_close(void);
+void gate_open(void);
+
+/* In the child of fork: open, with nobody inside. */
+void gate_fork_child(void);
+
+#endif

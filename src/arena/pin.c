@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pinning: a range is resident until it is unpinned, so that the kernel can be given its address.
+ * Pins are taken object by object, in the order of addresses; a failure takes back those that were
+ * got.
+ */
+#include "arena/arena.h"
+#include "arena/fault.h"
+#include "arena/inside.h"
+#include "arena/region.h"
+#include "arena/supply.h"
+#include "object/budget.h"
+#include "observe/stats.h"
+
+#include <errno.h>
+
+/* The parts of the budget that all pins together, and one call, may take. */
+#define PINNED_SHARE 2
+#define CHUNK_SHARE  8
+
+size_t arena_pin_chunk(void)
+{
+    return align_down(budget_limit() / CHUNK_SHARE, PAGE_SIZE);
+}
+
+/* The pages of a range that are in the window. */
+static bool clip(const void *address, size_t size, object_t *first, object_t *last)
+{
+    uintptr_t window_last = window.base + (((uintptr_t)1 << window.shift) - 1);
+    uintptr_t begin = (uintptr_t)address, end = begin + size - 1;
+
+    if (!size || !window_overlaps(address, size))
+        return false;
+    if (end < begin || end > window_last)
+        end = window_last;
+    if (begin < window.base)
+        begin = window.base;
+    *first = page_of((void *)begin);
+    *last = page_of((void *)end);
+    return true;
+}
+
+static void count_pins(const uint32_t pages, bool more)
+{
+    if (more)
+        stats_add(STAT_PAGES_PINNED, pages);
+    else
+        atomic_fetch_sub_explicit(&stats_counters[STAT_PAGES_PINNED], pages, memory_order_relaxed);
+}
+
+static bool too_much_pinned(uint32_t more)
+{
+    return (stats_get(STAT_PAGES_PINNED) + more) * PAGE_SIZE > budget_limit() / PINNED_SHARE;
+}
+
+static void unpin_until(object_t first, object_t end)
+{
+    for (uint64_t at = object_of(first); at < end; at += object_pages((object_t)at)) {
+        object_drop_pin((object_t)at);
+        count_pins(object_pages((object_t)at), false);
+    }
+}
+
+static int pin_objects(object_t first, object_t last)
+{
+    uint64_t at = object_of(first);
+    int error = 0;
+
+    for (; !error && at <= last; at += object_pages((object_t)at)) {
+        object_t page = (object_t)max_u64(at, first);
+        uint32_t pages = object_pages(page);
+        error = too_much_pinned(pages) ? -ENOMEM : fault_resolve_pinned(page);
+        if (error)
+            break;
+        count_pins(pages, true);
+    }
+    if (error)
+        unpin_until(first, (object_t)at);
+    return error;
+}
+
+int arena_pin(const void *address, size_t size)
+{
+    struct inside inside;
+    object_t first, last;
+    int error;
+
+    if (!clip(address, size, &first, &last))
+        return 0;
+    inside = inside_enter();
+    error = pin_objects(first, last);
+    supply_refill();
+    inside_leave(inside);
+    return error;
+}
+
+void arena_unpin(const void *address, size_t size)
+{
+    struct inside inside;
+    object_t first, last;
+
+    if (!clip(address, size, &first, &last))
+        return;
+    inside = inside_enter();
+    unpin_until(first, last + 1);
+    inside_leave(inside);
+}

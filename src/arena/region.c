@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The window is taken from the front: chunks never used lie above `fresh`; those released are in a
+ * bitmap and are used again first. So a small program touches little of the tables.
+ */
+#include "arena/region.h"
+
+#include "base/bitmap.h"
+#include "base/lock.h"
+#include "base/meta.h"
+#include "base/sys.h"
+#include "mask/mask.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define WINDOW_SHIFT_MAX 44 /* 16 TiB: an object_t counts that many pages */
+#define WINDOW_SHIFT_MIN 32
+#define REGIONS_MAX      (UINT32_C(1) << 20)
+#define FIND_EFFORT      256
+
+/* Metadata of a chunk: state words, slots and the region's share. */
+#define CHUNK_METADATA (CHUNK_PAGES * (sizeof(uint64_t) + sizeof(slot_t)))
+
+struct window window;
+
+static struct {
+    struct lock lock;
+    uint32_t chunks;                    /* in the window */
+    uint32_t fresh;                     /* the first chunk never used */
+    struct bitmap released;             /* chunks below fresh that are free */
+    _Atomic(struct region *) *of_chunk; /* NULL: no region */
+    _Atomic uint8_t *touched;           /* one a chunk: its metadata is charged */
+    uint8_t *forbidden;                 /* one a chunk: see region_forbid() */
+    struct region *descriptions;
+    uint32_t descriptions_used;
+    struct region *free_descriptions;
+    _Atomic uint64_t bytes;
+} regions = {.lock = LOCK_INIT(RANK_REGION)};
+
+/* Where the window may lie: free in the usual layouts, with and without sanitizers, runtimes' fixed
+ * heaps and PIE. A window of 2^n bytes lies at a multiple of that. */
+static const uintptr_t bases[] = {
+    UINT64_C(0x200000000000), UINT64_C(0x300000000000), UINT64_C(0x400000000000),
+    UINT64_C(0x100000000000), UINT64_C(0x4000000000),   UINT64_C(0x2000000000),
+};
+
+static bool reserve_at(uintptr_t base, unsigned shift)
+{
+    size_t size = (size_t)1 << shift;
+    long got = sys_call(SYS_mmap, base, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+    if (got == (long)base)
+        return true;
+    if (got > 0)
+        sys_call(SYS_munmap, got, size);
+    return false;
+}
+
+static int reserve_window(void)
+{
+    for (unsigned shift = WINDOW_SHIFT_MAX; shift >= WINDOW_SHIFT_MIN; shift--) {
+        for (size_t i = 0; i < array_size(bases); i++) {
+            if (bases[i] % ((uintptr_t)1 << shift) || !reserve_at(bases[i], shift))
+                continue;
+            window.shift = shift;
+            window.base = bases[i];
+            return 0;
+        }
+    }
+    return -ENOMEM;
+}
+
+static int reserve_tables(void)
+{
+    void *released;
+
+    regions.chunks = (uint32_t)(UINT64_C(1) << (window.shift - CHUNK_SHIFT));
+    released = meta_reserve(bitmap_bytes(regions.chunks));
+    regions.of_chunk = meta_reserve(regions.chunks * sizeof(*regions.of_chunk));
+    regions.touched = meta_reserve(regions.chunks);
+    regions.forbidden = meta_reserve(regions.chunks);
+    regions.descriptions = meta_reserve(REGIONS_MAX * sizeof(*regions.descriptions));
+    if (!released || !regions.of_chunk || !regions.touched || !regions.forbidden ||
+        !regions.descriptions)
+        return -ENOMEM;
+    bitmap_init(&regions.released, regions.chunks, released);
+    return object_init(UINT64_C(1) << (window.shift - PAGE_SHIFT));
+}
+
+int region_init(void)
+{
+    int error = reserve_window();
+    size_t size = (size_t)1 << window.shift;
+
+    if (error)
+        return error;
+    /* A core dump would walk the whole window; huge pages would undo the page-wise accounting. */
+    sys_call(SYS_madvise, window.base, size, MADV_DONTDUMP);
+    sys_call(SYS_madvise, window.base, size, MADV_NOHUGEPAGE);
+    error = reserve_tables();
+    return error ? error : mask_cover((void *)window.base, size);
+}
+
+static uint32_t take_fresh(uint32_t chunks, uint32_t align)
+{
+    uint64_t first = align_up(regions.fresh, align);
+
+    if (first + chunks > regions.chunks)
+        return UINT32_MAX;
+    if (first > regions.fresh)
+        bitmap_set_range(&regions.released, regions.fresh, first - regions.fresh);
+    regions.fresh = (uint32_t)(first + chunks);
+    return (uint32_t)first;
+}
+
+/* A run of free chunks, or UINT32_MAX. */
+static uint32_t take_chunks(uint32_t chunks, uint32_t align)
+{
+    uint64_t count = 0;
+    uint64_t first = bitmap_find_run(&regions.released, 0, chunks, align, FIND_EFFORT, &count);
+
+    if (first == BITMAP_NONE || count < chunks)
+        return take_fresh(chunks, align);
+    bitmap_clear_range(&regions.released, first, chunks);
+    return (uint32_t)first;
+}
+
+static struct region *take_description(void)
+{
+    struct region *region = regions.free_descriptions;
+
+    if (region)
+        regions.free_descriptions = region->next_free;
+    else if (regions.descriptions_used < REGIONS_MAX)
+        region = &regions.descriptions[regions.descriptions_used++];
+    return region;
+}
+
+static void permit_again(uint32_t first, uint32_t chunks)
+{
+    for (uint32_t i = first; i < first + chunks; i++) {
+        if (!regions.forbidden[i])
+            continue;
+        mask_permit(page_address(i << CHUNK_PAGES_SHIFT), CHUNK_SIZE);
+        regions.forbidden[i] = 0;
+    }
+}
+
+static void describe(struct region *region, uint32_t chunk, size_t size,
+                     const struct uswap_map_options *options)
+{
+    *region = (struct region){
+        .first = chunk << CHUNK_PAGES_SHIFT,
+        .pages = (uint32_t)(size >> PAGE_SHIFT),
+        .live = (uint32_t)(size >> PAGE_SHIFT),
+    };
+    if (options->name)
+        strncpy(region->name, options->name, sizeof(region->name) - 1);
+}
+
+static void enter(struct region *region, uint32_t chunks, size_t object_size)
+{
+    uint32_t chunk = region->first >> CHUNK_PAGES_SHIFT;
+    unsigned shift = (unsigned)__builtin_ctzll(object_size) - PAGE_SHIFT;
+
+    permit_again(chunk, chunks);
+    memset(&objects.shifts[chunk], (int)shift, chunks);
+    for (uint32_t i = 0; i < chunks; i++)
+        atomic_store_explicit(&regions.of_chunk[chunk + i], region, memory_order_release);
+    atomic_fetch_add(&regions.bytes, (uint64_t)region->pages * PAGE_SIZE);
+}
+
+int region_make(size_t size, const struct uswap_map_options *options, struct region **region)
+{
+    uint64_t rounded = align_up(size, PAGE_SIZE);
+    uint64_t chunks = align_up(rounded, CHUNK_SIZE) >> CHUNK_SHIFT;
+    uint64_t align = max_u64(options->align, CHUNK_SIZE) >> CHUNK_SHIFT;
+    uint32_t chunk = UINT32_MAX;
+
+    *region = NULL;
+    if (rounded < size || chunks > regions.chunks || align > regions.chunks)
+        return -ENOMEM;
+    lock_take(&regions.lock);
+    struct region *fresh = take_description();
+    if (fresh)
+        chunk = take_chunks((uint32_t)chunks, (uint32_t)align);
+    if (chunk != UINT32_MAX) {
+        describe(fresh, chunk, rounded, options);
+        enter(fresh, (uint32_t)chunks, options->object_size ? options->object_size : PAGE_SIZE);
+        *region = fresh;
+    } else if (fresh) {
+        fresh->next_free = regions.free_descriptions;
+        regions.free_descriptions = fresh;
+    }
+    lock_drop(&regions.lock);
+    return *region ? 0 : -ENOMEM;
+}
+
+/* Whether any state word of a chunk is in use: a pin may outlive its mapping. */
+static bool words_in_use(object_t first)
+{
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        if (object_load(first + i))
+            return true;
+    }
+    return false;
+}
+
+/* The tables of a chunk go back to all zero, its addresses to the window. */
+static void detach_chunk(uint32_t chunk)
+{
+    object_t first = chunk << CHUNK_PAGES_SHIFT;
+
+    atomic_store_explicit(&regions.of_chunk[chunk], NULL, memory_order_release);
+    bitmap_set(&regions.released, chunk);
+    if (!atomic_load(&regions.touched[chunk]))
+        return;
+    memset(&objects.slots[first], 0, CHUNK_PAGES * sizeof(slot_t));
+    if (words_in_use(first))
+        return;
+    meta_trim(&objects.words[first], CHUNK_PAGES * sizeof(uint64_t));
+    atomic_store(&regions.touched[chunk], 0);
+    meta_charge(-(int64_t)CHUNK_METADATA);
+}
+
+static void detach_all(struct region *region)
+{
+    uint32_t last = (region_end(region) - 1) >> CHUNK_PAGES_SHIFT;
+
+    for (uint32_t chunk = region->first >> CHUNK_PAGES_SHIFT; chunk <= last; chunk++) {
+        if (region_of(chunk << CHUNK_PAGES_SHIFT) == region)
+            detach_chunk(chunk);
+    }
+    region->next_free = regions.free_descriptions;
+    regions.free_descriptions = region;
+}
+
+void region_remove(struct region *region, object_t first, uint32_t pages)
+{
+    object_t end = first + pages;
+
+    lock_take(&regions.lock);
+    region->live -= pages;
+    atomic_store(&region->gone, true);
+    atomic_fetch_sub(&regions.bytes, (uint64_t)pages * PAGE_SIZE);
+    for (object_t at = first; region->live && at < end;) {
+        object_t chunk = at & ~(CHUNK_PAGES - 1);
+        object_t chunk_end = (object_t)min_u64((uint64_t)chunk + CHUNK_PAGES, region_end(region));
+        object_t stop = (object_t)min_u64(end, chunk_end);
+        if (at == chunk && stop == chunk_end)
+            detach_chunk(chunk >> CHUNK_PAGES_SHIFT);
+        at = stop;
+    }
+    if (!region->live)
+        detach_all(region);
+    lock_drop(&regions.lock);
+}
+
+struct region *region_of(object_t page)
+{
+    return atomic_load_explicit(&regions.of_chunk[page >> CHUNK_PAGES_SHIFT], memory_order_acquire);
+}
+
+uint64_t region_bytes(void)
+{
+    return atomic_load(&regions.bytes);
+}
+
+bool region_chunk_touched(object_t page)
+{
+    return atomic_load_explicit(&regions.touched[page >> CHUNK_PAGES_SHIFT], memory_order_relaxed);
+}
+
+void region_touch_chunk(object_t page)
+{
+    _Atomic uint8_t *touched = &regions.touched[page >> CHUNK_PAGES_SHIFT];
+
+    if (unlikely(!atomic_load_explicit(touched, memory_order_relaxed)) &&
+        !atomic_exchange(touched, 1))
+        meta_charge(CHUNK_METADATA);
+}
+
+void region_forbid(object_t page)
+{
+    uint32_t chunk = page >> CHUNK_PAGES_SHIFT;
+
+    lock_take(&regions.lock);
+    regions.forbidden[chunk] = 1;
+    if (region_of(page))
+        mask_forbid(page_address(page), PAGE_SIZE);
+    else
+        mask_forbid(page_address(chunk << CHUNK_PAGES_SHIFT), CHUNK_SIZE);
+    lock_drop(&regions.lock);
+}
+
+uint32_t region_chunks_used(void)
+{
+    return regions.fresh;
+}
+
+void region_each_chunk(void (*visit)(object_t first, void *context), void *context)
+{
+    for (uint32_t chunk = 0; chunk < regions.fresh; chunk++) {
+        if (atomic_load_explicit(&regions.touched[chunk], memory_order_relaxed))
+            visit(chunk << CHUNK_PAGES_SHIFT, context);
+    }
+}
+
+void region_fork_child(void)
+{
+    lock_reset(&regions.lock);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The window and its regions. A region takes whole chunks (CHUNK_SIZE) of the window, so that
+ * address to region is one look into a table. Pages of a region may be unmapped in any order; the
+ * addresses of a chunk come back when all of it is unmapped at once, or the last page of the region
+ * is.
+ *
+ * A region's description is never unmapped and found without a lock: who faults on a region that is
+ * being released finds either the region or none. Changes take RANK_REGION.
+ */
+#ifndef USWAP_ARENA_REGION_H
+#define USWAP_ARENA_REGION_H
+
+#include "arena/window.h"
+#include "object/object.h"
+#include "uswap/uswap.h"
+
+enum region_advice {
+    REGION_NORMAL,
+    REGION_RANDOM,
+    REGION_SEQUENTIAL,
+};
+
+struct region {
+    object_t first; /* its first page in the window */
+    uint32_t pages; /* as mapped, without the rest of the last chunk */
+    uint32_t live;  /* not unmapped yet */
+    bool charged;   /* its pages are committed */
+    _Atomic uint8_t advice;
+    _Atomic bool gone; /* some of its pages have been unmapped */
+    char name[32];
+    struct region *next_free;
+};
+
+/* Reserve the window, as large as address space allows. */
+int region_init(void) must_check;
+
+/* Make a region; options are valid. -ENOMEM: no room in the window. */
+int region_make(size_t size, const struct uswap_map_options *options,
+                struct region **region) must_check;
+
+/* Take pages off a region: discarded whole chunks, and SLOT_GONE pages elsewhere. The chunks are
+ * free again; the last pages free the region. */
+void region_remove(struct region *region, object_t first, uint32_t pages);
+
+/* The region of a page in the window, or NULL. Signal-safe. */
+struct region *region_of(object_t page);
+
+static inline bool region_has(const struct region *region, object_t page)
+{
+    return page - region->first < region->pages;
+}
+
+static inline object_t region_end(const struct region *region)
+{
+    return region->first + region->pages;
+}
+
+/* Bytes in regions. */
+uint64_t region_bytes(void);
+
+/* The state of this chunk's objects is in use from now on: charge it. Signal-safe. */
+void region_touch_chunk(object_t page);
+bool region_chunk_touched(object_t page);
+
+/* Make accesses to a page that belongs to no region, or has been unmapped, a true SIGSEGV, until
+ * its chunk is mapped anew. */
+void region_forbid(object_t page);
+
+/* Chunks of the window that were ever used; all others lie behind them. */
+uint32_t region_chunks_used(void);
+
+/* Call with the first page of each chunk whose objects have been touched, while nobody changes
+ * them. */
+void region_each_chunk(void (*visit)(object_t first, void *context), void *context);
+
+void region_fork_child(void);
+
+static inline object_t page_of(const void *address)
+{
+    return (object_t)(((uintptr_t)address - window.base) >> PAGE_SHIFT);
+}
+
+static inline void *page_address(object_t page)
+{
+    return (void *)(window.base + ((uintptr_t)page << PAGE_SHIFT));
+}
+
+/* The object of a page. */
+static inline object_t object_of(object_t page)
+{
+    return page & ~(object_pages(page) - 1);
+}
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who needs memory evicts: there is no separate evicting thread to wait for. Writes are handed to
+ * the swap thread, so an eviction costs the faulting thread the masking and the checksums only, and
+ * it does that after its own fault is resolved. Waits are on `events`, which every completed write
+ * and every page given back advances.
+ */
+#include "arena/supply.h"
+
+#include "arena/evict.h"
+#include "base/lock.h"
+#include "base/msg.h"
+#include "mask/mask.h"
+#include "object/budget.h"
+#include "object/pool.h"
+
+#include <errno.h>
+
+/* A waiter looks again after this time, whatever happens. */
+#define WAIT_BOUND_NS 10000000
+
+/* So many looks without any progress, and nothing being written: memory cannot be freed. */
+#define FRUITLESS_MAX 200
+
+static struct {
+    _Atomic uint32_t events;
+    _Atomic uint32_t waiters;
+    _Atomic uint32_t low;  /* pages: below this, evict */
+    _Atomic uint32_t step; /* pages: evict so many at a time */
+    _Atomic bool complained;
+} supply;
+
+void supply_set_budget(uint64_t pages)
+{
+    atomic_store(&supply.step, (uint32_t)min_u64(max_u64(pages / 64, 16), EVICT_STEP_MAX));
+    atomic_store(&supply.low, (uint32_t)min_u64(max_u64(pages / 32, 64), 4096));
+}
+
+uint32_t supply_ahead_limit(void)
+{
+    return atomic_load_explicit(&supply.low, memory_order_relaxed) / 2;
+}
+
+uint64_t supply_free_pages(void)
+{
+    int64_t room = budget_headroom();
+
+    return frame_free_count() + (room > 0 ? (uint64_t)room : 0);
+}
+
+void supply_notify(void)
+{
+    atomic_fetch_add(&supply.events, 1);
+    if (atomic_load(&supply.waiters))
+        futex_wake_all(&supply.events);
+}
+
+static void wait_for_event(uint32_t seen)
+{
+    atomic_fetch_add(&supply.waiters, 1);
+    futex_wait(&supply.events, seen, WAIT_BOUND_NS);
+    atomic_fetch_sub(&supply.waiters, 1);
+}
+
+/* Turn a charged page and a hole into a free frame, count times. */
+static int populate(uint32_t count)
+{
+    while (count) {
+        struct frame_run run = frame_take_holes(count);
+        int error = run.count
+                        ? mask_fill_zero(frame_address(run.first), (size_t)run.count * PAGE_SIZE)
+                        : -ENOSPC;
+        if (error) {
+            if (run.count)
+                mask_drop(frame_address(run.first), (size_t)run.count * PAGE_SIZE);
+            frame_put_holes(run);
+            budget_give(count);
+            return error;
+        }
+        frame_put_free(run);
+        count -= run.count;
+    }
+    return 0;
+}
+
+/* Use room in the budget to make free frames, as many as are missing. */
+static bool use_room(uint32_t count)
+{
+    int64_t room = budget_headroom();
+    uint64_t free = frame_free_count();
+    uint32_t missing = free < count ? (uint32_t)(count - free) : 1;
+
+    if (room <= 0)
+        return false;
+    missing = (uint32_t)min_u64(missing, (uint64_t)room);
+    return budget_take(missing) && populate(missing) == 0;
+}
+
+/* Nothing can leave memory: go beyond the budget, and say so once. */
+static void exceed(uint32_t count)
+{
+    if (!atomic_exchange(&supply.complained, true))
+        msg_warning(
+            "nothing can be evicted (the stores fail or too much is pinned): the RAM budget "
+            "is exceeded rather than data lost");
+    budget_take_beyond(count);
+    if (populate(count))
+        msg_error("no memory: the system has none left and no store takes objects");
+}
+
+unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
+{
+    for (unsigned fruitless = 0;;) {
+        uint32_t seen = atomic_load(&supply.events);
+        unsigned taken = frame_take_free(count, runs, max_runs);
+        if (taken)
+            return taken;
+        if (use_room(count))
+            continue;
+        if (evict_step(atomic_load(&supply.step))) {
+            fruitless = 0;
+            continue;
+        }
+        if (frame_free_count() < count || fruitless)
+            wait_for_event(seen);
+        if (!evict_in_flight() && ++fruitless > FRUITLESS_MAX) {
+            exceed(count);
+            fruitless = 0;
+        }
+    }
+}
+
+unsigned supply_try(uint32_t count, struct frame_run *runs, unsigned max_runs)
+{
+    if (supply_free_pages() < count + atomic_load(&supply.low) / 4)
+        return 0;
+    if (frame_free_count() < count && !use_room(count))
+        return 0;
+    return frame_take_free(count, runs, max_runs);
+}
+
+bool supply_take_room(uint32_t count)
+{
+    return budget_headroom() >= (int64_t)count && budget_take(count);
+}
+
+/* Give free frames back to the system, at most count. */
+static uint64_t release_frames(uint64_t count)
+{
+    uint64_t released = 0;
+
+    while (released < count) {
+        struct frame_run run;
+        if (!frame_take_free(1, &run, 1))
+            break;
+        mask_drop(frame_address(run.first), PAGE_SIZE);
+        budget_give(1);
+        frame_put_holes(run);
+        released++;
+    }
+    return released;
+}
+
+/* Metadata has grown, or the budget shrunk: free frames pay for it first. */
+static void pay_debt(void)
+{
+    int64_t room = budget_headroom();
+
+    if (unlikely(room < 0))
+        release_frames((uint64_t)-room);
+}
+
+void supply_refill(void)
+{
+    uint32_t low = atomic_load_explicit(&supply.low, memory_order_relaxed);
+
+    pay_debt();
+    if (supply_free_pages() + evict_in_flight() < low)
+        evict_step(atomic_load_explicit(&supply.step, memory_order_relaxed));
+}
+
+int supply_shrink(void)
+{
+    for (unsigned fruitless = 0; budget_headroom() < 0;) {
+        uint32_t seen = atomic_load(&supply.events);
+        if (release_frames((uint64_t)-budget_headroom()))
+            continue;
+        if (evict_step(EVICT_STEP_MAX)) {
+            fruitless = 0;
+            continue;
+        }
+        wait_for_event(seen);
+        if (!evict_in_flight() && ++fruitless > FRUITLESS_MAX)
+            return -EBUSY;
+    }
+    return 0;
+}

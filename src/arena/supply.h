@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supply of memory to faults: free frames, or room in the budget, or what eviction brings.
+ *
+ * A page of memory is either charged and present somewhere, or room in the budget. Faults take; the
+ * supply is refilled ahead of demand after a fault has been resolved, so that normally no fault
+ * waits.
+ */
+#ifndef USWAP_ARENA_SUPPLY_H
+#define USWAP_ARENA_SUPPLY_H
+
+#include "object/frame.h"
+
+/* Frames that a call may need, and the runs they may come in. */
+#define SUPPLY_RUNS_MAX 512
+
+/*
+ * Take count frames with a (charged) page in each; waits for eviction when it must. Returns the
+ * number of runs, at least 1. When nothing can leave memory, the budget is exceeded, with a
+ * message, rather than data lost. Call without locks; objects may be owned.
+ */
+unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs);
+
+/* Take the frames only if that needs no waiting and leaves the reserve alone; 0 runs otherwise. */
+unsigned supply_try(uint32_t count, struct frame_run *runs, unsigned max_runs);
+
+/* Take room for count pages that the caller makes present itself; leaves nothing when false. */
+bool supply_take_room(uint32_t count) must_check;
+
+/* After a fault: start an eviction when less than the reserve is free. */
+void supply_refill(void);
+
+/* Bring the resident memory under the budget after it was made smaller. -EBUSY: it cannot be. */
+int supply_shrink(void) must_check;
+
+/* Set by the budget: how much is kept free, and so on. */
+void supply_set_budget(uint64_t pages);
+
+/* Pages to take at most for read-ahead. */
+uint32_t supply_ahead_limit(void);
+
+/* Pages free before anything must leave. */
+uint64_t supply_free_pages(void);
+
+/* Somebody gave memory back: whoever waits looks again. */
+void supply_notify(void);
+
+#endif

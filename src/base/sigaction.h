@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* sigaction() by system call: libc's is interposed by the preload library. Safe in a signal
+ * handler. */
+#ifndef USWAP_BASE_SIGACTION_H
+#define USWAP_BASE_SIGACTION_H
+
+#include "base/base.h"
+
+#include <signal.h>
+
+/* As sigaction(2); action or old may be NULL. 0 or -errno. */
+int sigaction_raw(int signo, const struct sigaction *action, struct sigaction *old) must_check;
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page mask: who may touch which memory, and how content changes place without a copy.
+ *
+ * Covered memory is anonymous memory whose missing pages are not filled by the kernel: touching one
+ * raises SIGBUS in the thread that did. To mask a page is to move its content elsewhere; to unmask
+ * it is to move content back. Sizes and addresses are whole pages. No function here takes a lock or
+ * touches the memory itself; all are safe in the fault handler and on the swap thread.
+ */
+#ifndef USWAP_MASK_MASK_H
+#define USWAP_MASK_MASK_H
+
+#include "base/base.h"
+
+/* Whether this kernel can do it, without changing anything. On failure *reason says what is missing
+ * and what to do. */
+int mask_probe(const char **reason) must_check;
+
+/* Open the engine. Once, at start. */
+int mask_start(const char **reason) must_check;
+
+/* From now on missing pages in the range raise SIGBUS. Up to MASK_RANGES ranges. */
+#define MASK_RANGES 4
+int mask_cover(void *address, size_t size) must_check;
+
+/*
+ * Move the pages of [source, source + size) to destination, where no page may be present. Pages
+ * that are missing in the source stay missing in the destination. Who writes to a page meanwhile
+ * either writes before it moves, or gets SIGBUS. Pages that the kernel does not let go of (shared
+ * after a fork, in direct IO) are copied. Both ranges must be covered. *moved is how far it came:
+ * all of it unless an error (-ENOMEM, -EEXIST, ...) is returned.
+ */
+int mask_move(void *destination, void *source, size_t size, size_t *moved) must_check;
+
+/* Make missing pages present, writable and zero. -EEXIST: one was present already. */
+int mask_fill_zero(void *address, size_t size) must_check;
+
+/* Whether a page is present, at this moment. */
+bool mask_present(const void *page);
+
+/* Drop the pages of a range: they are missing afterwards. */
+void mask_drop(void *address, size_t size);
+
+/* Make every access to the range a true SIGSEGV, or end that. */
+void mask_forbid(void *address, size_t size);
+void mask_permit(void *address, size_t size);
+
+/* In the child after fork, before it touches covered memory: cover the same ranges again. */
+int mask_fork_child(void) must_check;
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page mask by userfaultfd. UFFD_FEATURE_SIGBUS makes the faulting thread resolve its own
+ * fault, and UFFD_USER_MODE_ONLY needs no privilege. Content changes place by UFFDIO_MOVE
+ * (Linux 6.8), or where the kernel lacks that, or refuses it for a page, by protecting the source
+ * against writes, copying it and dropping it, which gives the same guarantee for one more copy.
+ *
+ * State: one file descriptor and the covered ranges, written at start and in a child after fork.
+ */
+#include "base/fmt.h"
+#include "base/sys.h"
+#include "mask/mask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+/* Newer than Debian 12's headers. */
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+#ifndef UFFDIO_MOVE
+#define UFFD_FEATURE_MOVE            (1ull << 16)
+#define UFFDIO_MOVE_MODE_ALLOW_HOLES (1ull << 1)
+struct uffdio_move {
+    uint64_t dst;
+    uint64_t src;
+    uint64_t len;
+    uint64_t mode;
+    int64_t move;
+};
+#define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
+#else
+#define UFFDIO_MOVE_MODE_ALLOW_HOLES UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES
+#endif
+
+/* A program's own descriptors keep the numbers they would have without us. */
+#define FD_FLOOR 100
+
+/* How often a call that the kernel asks to repeat is repeated before it counts as failed. */
+#define RETRIES 1000
+
+struct range {
+    uintptr_t address;
+    size_t size;
+};
+
+static struct {
+    int fd;
+    bool can_move;
+    unsigned range_count;
+    struct range ranges[MASK_RANGES];
+} mask = {.fd = -1};
+
+/* What UFFDIO_COPY fills with: larger runs in one call cost less a page. */
+static const char zeros[64 * 1024] __attribute__((aligned(PAGE_SIZE)));
+
+static int raise_fd(int fd)
+{
+    long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_FLOOR);
+
+    if (high < 0)
+        return fd;
+    sys_call(SYS_close, fd);
+    return (int)high;
+}
+
+/* A descriptor whose features are enabled, or -errno. */
+static int open_with(uint64_t features)
+{
+    struct uffdio_api api = {.api = UFFD_API, .features = features};
+    long fd = sys_call(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+    long error;
+
+    if (fd < 0)
+        return (int)fd;
+    error = sys_call(SYS_ioctl, fd, UFFDIO_API, &api);
+    if (error < 0) {
+        sys_call(SYS_close, fd);
+        return (int)error;
+    }
+    return raise_fd((int)fd);
+}
+
+static const char *explain(int error)
+{
+    switch (error) {
+    case -ENOSYS:
+        return "this kernel has no userfaultfd: Linux 5.11 or newer with CONFIG_USERFAULTFD is "
+               "needed";
+    case -EPERM:
+        return "userfaultfd is forbidden here: allow the system call in the container's seccomp "
+               "profile";
+    case -EINVAL:
+        return "this kernel's userfaultfd lacks SIGBUS delivery, write protection or user mode: "
+               "Linux 5.11 or newer is needed";
+    default:
+        return "userfaultfd cannot be opened: see whether the limit of open files is reached";
+    }
+}
+
+/* USWAP_MASK=copy does without UFFDIO_MOVE, as kernels before 6.8 must: for tests and comparison.
+ */
+static bool move_wanted(void)
+{
+    const char *engine = getenv("USWAP_MASK");
+
+    return !engine || strcmp(engine, "copy") != 0;
+}
+
+static int open_best(bool *can_move)
+{
+    uint64_t needed = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP;
+    int fd = move_wanted() ? open_with(needed | UFFD_FEATURE_MOVE) : -EINVAL;
+
+    *can_move = fd >= 0;
+    return fd == -EINVAL ? open_with(needed) : fd;
+}
+
+int mask_probe(const char **reason)
+{
+    bool can_move;
+    int fd = open_best(&can_move);
+
+    if (fd < 0) {
+        *reason = explain(fd);
+        return fd;
+    }
+    sys_call(SYS_close, fd);
+    return 0;
+}
+
+int mask_start(const char **reason)
+{
+    int fd = open_best(&mask.can_move);
+
+    if (fd < 0) {
+        *reason = explain(fd);
+        return fd;
+    }
+    mask.fd = fd;
+    return 0;
+}
+
+static int register_range(const struct range *range)
+{
+    struct uffdio_register call = {
+        .range = {range->address, range->size},
+        .mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+    };
+
+    return (int)sys_call(SYS_ioctl, mask.fd, UFFDIO_REGISTER, &call);
+}
+
+int mask_cover(void *address, size_t size)
+{
+    struct range range = {(uintptr_t)address, size};
+    int error = mask.range_count < MASK_RANGES ? register_range(&range) : -ENOSPC;
+
+    if (!error)
+        mask.ranges[mask.range_count++] = range;
+    return error;
+}
+
+int mask_fork_child(void)
+{
+    const char *reason;
+    int error;
+
+    sys_call(SYS_close, mask.fd);
+    error = mask_start(&reason);
+    for (unsigned i = 0; !error && i < mask.range_count; i++)
+        error = register_range(&mask.ranges[i]);
+    return error;
+}
+
+static int write_protect(uintptr_t address, size_t size, bool protect)
+{
+    struct uffdio_writeprotect call = {
+        .range = {address, size},
+        .mode = protect ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+    };
+    long error;
+
+    for (int i = 0; i < RETRIES; i++) {
+        error = sys_call(SYS_ioctl, mask.fd, UFFDIO_WRITEPROTECT, &call);
+        if (error != -EAGAIN)
+            break;
+    }
+    return (int)error;
+}
+
+/* Fill missing pages at destination with what is at source. *filled says how far it came. */
+static int copy_in(uintptr_t destination, uintptr_t source, size_t size, size_t *filled)
+{
+    size_t done = 0;
+    long error = 0;
+
+    for (int i = 0; done < size && i < RETRIES; i++) {
+        struct uffdio_copy call = {destination + done, source + done, size - done, 0, 0};
+        error = sys_call(SYS_ioctl, mask.fd, UFFDIO_COPY, &call);
+        if (call.copy > 0)
+            done += (size_t)call.copy;
+        if (error < 0 && error != -EAGAIN)
+            break;
+    }
+    *filled = done;
+    return done == size ? 0 : (int)error;
+}
+
+bool mask_present(const void *page)
+{
+    unsigned char present = 0;
+
+    return sys_call(SYS_mincore, page, PAGE_SIZE, &present) == 0 && (present & 1);
+}
+
+/* Move one page by protecting, copying and dropping it. */
+static int move_by_copy(uintptr_t destination, uintptr_t source)
+{
+    size_t filled;
+    int error;
+
+    if (!mask_present((void *)source))
+        return 0;
+    error = write_protect(source, PAGE_SIZE, true);
+    if (error)
+        return error;
+    error = copy_in(destination, source, PAGE_SIZE, &filled);
+    if (error) {
+        int undone = write_protect(source, PAGE_SIZE, false);
+        return undone ? undone : error;
+    }
+    mask_drop((void *)source, PAGE_SIZE);
+    return 0;
+}
+
+/* One UFFDIO_MOVE: *moved is what it did, also when it fails. */
+static int move_once(uintptr_t destination, uintptr_t source, size_t size, size_t *moved)
+{
+    struct uffdio_move call = {destination, source, size, UFFDIO_MOVE_MODE_ALLOW_HOLES, 0};
+    int error = mask.can_move ? (int)sys_call(SYS_ioctl, mask.fd, UFFDIO_MOVE, &call) : -EBUSY;
+
+    *moved = call.move > 0 ? (size_t)call.move : 0;
+    return error == -EAGAIN && *moved ? 0 : error;
+}
+
+int mask_move(void *destination, void *source, size_t size, size_t *moved)
+{
+    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
+    size_t done = 0;
+    int error = 0;
+
+    for (int retries = 0; done < size && retries < RETRIES; retries++) {
+        size_t step;
+        error = move_once(to + done, from + done, size - done, &step);
+        if (error == -EBUSY && !step) {
+            error = move_by_copy(to + done, from + done);
+            step = error ? 0 : PAGE_SIZE;
+        }
+        done += step;
+        if (step)
+            retries = 0;
+        if (error && error != -EAGAIN && error != -EBUSY)
+            break;
+    }
+    *moved = done;
+    return done == size ? 0 : error;
+}
+
+int mask_fill_zero(void *address, size_t size)
+{
+    uintptr_t to = (uintptr_t)address;
+
+    for (size_t done = 0; done < size;) {
+        size_t filled;
+        int error =
+            copy_in(to + done, (uintptr_t)zeros, min_u64(size - done, sizeof(zeros)), &filled);
+        done += filled;
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+void mask_drop(void *address, size_t size)
+{
+    sys_call(SYS_madvise, address, size, MADV_DONTNEED);
+}
+
+void mask_forbid(void *address, size_t size)
+{
+    sys_call(SYS_mprotect, address, size, PROT_NONE);
+}
+
+void mask_permit(void *address, size_t size)
+{
+    sys_call(SYS_mprotect, address, size, PROT_READ | PROT_WRITE);
+}

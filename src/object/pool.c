@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "object/pool.h"
+
+#include "base/lock.h"
+#include "base/meta.h"
+#include "base/ring.h"
+
+#include <errno.h>
+
+/* The part of the resident objects that the cold ring may hold before the hot ring gives way. */
+#define COLD_SHARE 4
+
+static struct {
+    struct lock lock;
+    struct ring cold;   /* of objects */
+    struct ring hot;    /* of objects */
+    struct ring masked; /* of first frames */
+    _Atomic uint64_t masked_pages;
+} pool = {.lock = LOCK_INIT(RANK_POOL)};
+
+/* Move the entries to a larger array; each keeps its sequence number. */
+static int ring_grow(struct ring *ring, uint32_t capacity)
+{
+    size_t size = (size_t)capacity * sizeof(uint32_t);
+    struct ring fresh = {meta_reserve(size), capacity, ring->head, ring->tail};
+
+    if (!fresh.entries)
+        return -ENOMEM;
+    for (uint32_t sequence = ring->head; sequence != ring->tail; sequence++)
+        fresh.entries[sequence & (capacity - 1)] = ring->entries[sequence & (ring->capacity - 1)];
+    meta_release(ring->entries, ring->capacity * sizeof(uint32_t));
+    meta_charge((int64_t)size - (int64_t)(ring->capacity * sizeof(uint32_t)));
+    *ring = fresh;
+    return 0;
+}
+
+/* At most half of a full ring is current, so cleaning it always makes room. */
+static uint32_t capacity_for(uint64_t pages)
+{
+    uint32_t capacity = 4096;
+
+    while (capacity < 2 * pages && capacity < UINT32_C(1) << 31)
+        capacity *= 2;
+    return capacity;
+}
+
+int pool_set_budget(uint64_t pages)
+{
+    struct ring *rings[] = {&pool.cold, &pool.hot, &pool.masked};
+    uint32_t capacity = capacity_for(pages);
+    int error = 0;
+
+    lock_take(&pool.lock);
+    for (size_t i = 0; !error && i < array_size(rings); i++) {
+        if (rings[i]->capacity < capacity)
+            error = ring_grow(rings[i], capacity);
+    }
+    lock_drop(&pool.lock);
+    return error;
+}
+
+static struct ring *ring_of(uint64_t flags)
+{
+    return flags & OBJECT_HOT ? &pool.hot : &pool.cold;
+}
+
+/* Whether a popped entry is the one its RESIDENT object knows. */
+static bool resident_current(const struct ring *ring, struct ring_entry entry, uint64_t word)
+{
+    return object_state_of(word) == OBJECT_RESIDENT && object_where_of(word) == entry.sequence &&
+           ring_of(word) == ring;
+}
+
+/* Put a RESIDENT object that nobody owns back at the tail; nothing if it changes meanwhile. */
+static void requeue(struct ring *ring, struct ring_entry entry, uint64_t word)
+{
+    uint32_t sequence = ring_push(ring, entry.value);
+    uint64_t flags = word & (OBJECT_HOT | OBJECT_AHEAD);
+
+    if (object_claim_pinned(entry.value, word))
+        object_publish(entry.value, OBJECT_RESIDENT | flags, sequence);
+}
+
+static void clean_resident(struct ring *ring)
+{
+    for (uint32_t left = ring_count(ring); left; left--) {
+        struct ring_entry entry;
+        if (!ring_pop(ring, &entry))
+            break;
+        uint64_t word = object_load(entry.value);
+        if (resident_current(ring, entry, word))
+            requeue(ring, entry, word);
+    }
+}
+
+static bool masked_current(struct ring_entry entry)
+{
+    const struct frame_owner *owner = frame_owner(entry.value);
+    uint64_t word = object_load(owner->object);
+
+    return owner->sequence == entry.sequence && object_state_of(word) == OBJECT_MASKED &&
+           object_where_of(word) == entry.value;
+}
+
+static void clean_masked(void)
+{
+    for (uint32_t left = ring_count(&pool.masked); left; left--) {
+        struct ring_entry entry;
+        if (!ring_pop(&pool.masked, &entry))
+            break;
+        if (masked_current(entry))
+            frame_owner(entry.value)->sequence = ring_push(&pool.masked, entry.value);
+    }
+}
+
+void pool_add(object_t first, uint32_t count, uint64_t flags)
+{
+    struct ring *ring = ring_of(flags);
+    uint32_t step = object_pages(first);
+
+    lock_take(&pool.lock);
+    for (uint32_t i = 0; i < count; i++) {
+        object_t object = first + i * step;
+        if (ring_full(ring))
+            clean_resident(ring);
+        object_publish(object, OBJECT_RESIDENT | flags, ring_push(ring, object));
+    }
+    lock_drop(&pool.lock);
+}
+
+void pool_add_masked(object_t object, frame_t first)
+{
+    lock_take(&pool.lock);
+    if (ring_full(&pool.masked))
+        clean_masked();
+    *frame_owner(first) = (struct frame_owner){object, ring_push(&pool.masked, first)};
+    atomic_fetch_add_explicit(&pool.masked_pages, object_pages(object), memory_order_relaxed);
+    object_publish(object, OBJECT_MASKED, first);
+    lock_drop(&pool.lock);
+}
+
+/* Pop from a resident ring until one object is claimed; false when the budget of looks is spent. */
+static bool claim_one(struct ring *ring, object_t *victim, unsigned *looks)
+{
+    struct ring_entry entry;
+
+    for (; *looks && ring_pop(ring, &entry); --*looks) {
+        uint64_t word = object_load(entry.value);
+        if (!resident_current(ring, entry, word))
+            continue;
+        if (object_pins_of(word)) {
+            requeue(ring, entry, word);
+        } else if (object_claim(entry.value, word)) {
+            *victim = entry.value;
+            return true;
+        } else {
+            /* A pin came between: it counts again when it is looked at next. */
+            word = object_load(entry.value);
+            if (resident_current(ring, entry, word))
+                requeue(ring, entry, word);
+        }
+    }
+    return false;
+}
+
+static struct ring *ring_to_shrink(void)
+{
+    uint64_t cold = ring_count(&pool.cold), hot = ring_count(&pool.hot);
+
+    return cold * COLD_SHARE >= cold + hot ? &pool.cold : &pool.hot;
+}
+
+unsigned pool_claim_victims(object_t *victims, unsigned max_objects, uint32_t max_pages)
+{
+    unsigned claimed = 0, looks = 4 * max_objects + 64;
+    uint32_t pages = 0;
+
+    lock_take(&pool.lock);
+    while (claimed < max_objects && pages < max_pages) {
+        struct ring *ring = ring_to_shrink();
+        struct ring *other = ring == &pool.cold ? &pool.hot : &pool.cold;
+        if (!claim_one(ring, &victims[claimed], &looks) &&
+            !claim_one(other, &victims[claimed], &looks))
+            break;
+        pages += object_pages(victims[claimed++]);
+    }
+    lock_drop(&pool.lock);
+    return claimed;
+}
+
+unsigned pool_claim_masked(object_t *victims, unsigned max_objects, uint32_t max_pages)
+{
+    unsigned claimed = 0;
+    uint32_t pages = 0;
+    struct ring_entry entry;
+
+    lock_take(&pool.lock);
+    while (claimed < max_objects && pages < max_pages && ring_pop(&pool.masked, &entry)) {
+        object_t object = frame_owner(entry.value)->object;
+        if (!masked_current(entry) || !object_claim(object, object_load(object)))
+            continue;
+        victims[claimed++] = object;
+        pages += object_pages(object);
+    }
+    atomic_fetch_sub_explicit(&pool.masked_pages, pages, memory_order_relaxed);
+    lock_drop(&pool.lock);
+    return claimed;
+}
+
+uint64_t pool_masked_pages(void)
+{
+    return atomic_load_explicit(&pool.masked_pages, memory_order_relaxed);
+}
+
+void pool_note_unmasked(uint32_t pages)
+{
+    atomic_fetch_sub_explicit(&pool.masked_pages, pages, memory_order_relaxed);
+}
+
+uint64_t pool_resident_count(void)
+{
+    return (uint64_t)ring_count(&pool.cold) + ring_count(&pool.hot);
+}
+
+void pool_fork_child(void)
+{
+    lock_reset(&pool.lock);
+}

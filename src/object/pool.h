@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The object pool: which objects are in memory, and in which order they leave.
+ *
+ * Three first-in first-out rings. New objects go to the cold ring. From the cold ring (or the hot
+ * one, when the cold ring is small) they are masked: they stay in memory, in frames, in the masked
+ * ring. A masked object that is touched proves that it is used: it goes to the hot ring. One that
+ * is not touched leaves memory when it reaches the end of the masked ring. An object that comes
+ * back soon after it left goes to the hot ring at once. So a scan flows through the cold ring and
+ * leaves the hot ring alone. (The structure is that of 2Q, Johnson and Shasha 1994, and S3-FIFO,
+ * Yang et al. 2023, with the mask in the place of an access bit.)
+ *
+ * Entries are not removed when an object changes state otherwise: an entry counts only while the
+ * object says that this is its entry, by its sequence number. A full ring is cleaned of stale ones.
+ *
+ * One lock (RANK_POOL); all functions are safe in the fault handler.
+ */
+#ifndef USWAP_OBJECT_POOL_H
+#define USWAP_OBJECT_POOL_H
+
+#include "object/frame.h"
+#include "object/object.h"
+
+/* Make room for the objects of a budget of so many pages; it only grows. -ENOMEM. */
+int pool_set_budget(uint64_t pages) must_check;
+
+/* Make count neighbouring objects RESIDENT that the caller owns; flags: OBJECT_HOT, OBJECT_AHEAD.
+ */
+void pool_add(object_t first, uint32_t count, uint64_t flags);
+
+/* Make an object MASKED that the caller owns and whose content is in frames from first. */
+void pool_add_masked(object_t object, frame_t first);
+
+/* Claim the objects that should be masked next, up to so many pages together (at least one object).
+ * Returns how many; they are the caller's. */
+unsigned pool_claim_victims(object_t *victims, unsigned max_objects, uint32_t max_pages);
+
+/* Claim the objects that have been masked longest, as above. */
+unsigned pool_claim_masked(object_t *victims, unsigned max_objects, uint32_t max_pages);
+
+/* Pages in the masked ring that still count, about. */
+uint64_t pool_masked_pages(void);
+
+/* A masked object has left the masked ring other than by pool_claim_masked(): its owner says so. */
+void pool_note_unmasked(uint32_t pages);
+
+/* Objects in the cold and the hot ring, stale ones included. */
+uint64_t pool_resident_count(void);
+
+void pool_fork_child(void);
+
+#endif

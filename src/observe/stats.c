@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "observe/stats.h"
+
+#include "base/fmt.h"
+#include "base/size.h"
+#include "base/sys.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+_Atomic uint64_t stats_counters[STAT_COUNT];
+struct histogram stats_fault_ns;
+
+void stats_fill(struct uswap_stats *stats)
+{
+    stats->faults_major = stats_get(STAT_FAULTS_MAJOR);
+    stats->faults_minor = stats_get(STAT_FAULTS_MINOR);
+    stats->objects_evicted = stats_get(STAT_OBJECTS_EVICTED);
+    stats->objects_dropped_clean = stats_get(STAT_OBJECTS_DROPPED_CLEAN);
+    stats->objects_read_ahead = stats_get(STAT_OBJECTS_READ_AHEAD);
+    stats->objects_poisoned = stats_get(STAT_OBJECTS_POISONED);
+    stats->pinned_bytes = stats_get(STAT_PAGES_PINNED) * PAGE_SIZE;
+    stats->bytes_read = atomic_load(&store_counters.bytes_read);
+    stats->bytes_written = atomic_load(&store_counters.bytes_written);
+    stats->io_errors = atomic_load(&store_counters.io_errors);
+    stats->fault_ns_p50 = histogram_percentile(&stats_fault_ns, 50);
+    stats->fault_ns_p99 = histogram_percentile(&stats_fault_ns, 99);
+    stats->fault_ns_max = stats_fault_ns.maximum;
+}
+
+void stats_reset(void)
+{
+    memset((void *)stats_counters, 0, sizeof(stats_counters));
+    memset(&stats_fault_ns, 0, sizeof(stats_fault_ns));
+    atomic_store(&store_counters.bytes_read, 0);
+    atomic_store(&store_counters.bytes_written, 0);
+    atomic_store(&store_counters.io_errors, 0);
+}
+
+struct text {
+    char data[4096];
+    size_t length;
+};
+
+static void append(struct text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void append(struct text *text, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    text->length +=
+        fmt_vwrite(text->data + text->length, sizeof(text->data) - text->length, format, args);
+    va_end(args);
+}
+
+/* Every field of the public statistics, in its order. */
+static const struct field {
+    const char *name;
+    size_t offset;
+} fields[] = {
+#define FIELD(name)                                                                                \
+    {                                                                                              \
+#name, offsetof(struct uswap_stats, name)                                                  \
+    }
+    FIELD(ram_budget_bytes),
+    FIELD(resident_bytes),
+    FIELD(resident_peak_bytes),
+    FIELD(metadata_bytes),
+    FIELD(pinned_bytes),
+    FIELD(window_bytes),
+    FIELD(committed_bytes),
+    FIELD(store_capacity_bytes),
+    FIELD(store_used_bytes),
+    FIELD(faults_major),
+    FIELD(faults_minor),
+    FIELD(objects_evicted),
+    FIELD(objects_dropped_clean),
+    FIELD(objects_read_ahead),
+    FIELD(bytes_read),
+    FIELD(bytes_written),
+    FIELD(io_errors),
+    FIELD(objects_poisoned),
+    FIELD(fault_ns_p50),
+    FIELD(fault_ns_p99),
+    FIELD(fault_ns_max),
+#undef FIELD
+};
+_Static_assert(array_size(fields) * sizeof(uint64_t) == sizeof(struct uswap_stats),
+               "every statistic is written");
+
+static void write_json(struct text *text, const struct uswap_stats *stats)
+{
+    append(text, "{\n");
+    for (size_t i = 0; i < array_size(fields); i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)stats + fields[i].offset, sizeof(value));
+        append(text, "  \"%s\": %lu%s\n", fields[i].name, (unsigned long)value,
+               i + 1 < array_size(fields) ? "," : "");
+    }
+    append(text, "}\n");
+}
+
+static void append_size(struct text *text, const char *label, uint64_t size)
+{
+    char buffer[16];
+
+    append(text, "%s%s", label, size_format(size, buffer));
+}
+
+static void append_us(struct text *text, const char *label, uint64_t ns)
+{
+    append(text, "%s%lu.%lu us", label, (unsigned long)(ns / 1000),
+           (unsigned long)(ns % 1000 / 100));
+}
+
+static void write_summary(struct text *text, const struct uswap_stats *stats)
+{
+    append_size(text, "uswap: RAM budget ", stats->ram_budget_bytes);
+    append_size(text, ", resident at most ", stats->resident_peak_bytes);
+    append_size(text, ", committed ", stats->committed_bytes);
+    append(text, "\nuswap: faults: %lu read from store, %lu in memory",
+           (unsigned long)stats->faults_major, (unsigned long)stats->faults_minor);
+    append_us(text, "; time of a fault: median ", stats->fault_ns_p50);
+    append_us(text, ", 99 % ", stats->fault_ns_p99);
+    append(text, "\nuswap: objects: %lu evicted, %lu of them clean, %lu read ahead",
+           (unsigned long)stats->objects_evicted, (unsigned long)stats->objects_dropped_clean,
+           (unsigned long)stats->objects_read_ahead);
+    append_size(text, "; read ", stats->bytes_read);
+    append_size(text, ", written ", stats->bytes_written);
+    append(text, "\n");
+    if (stats->io_errors || stats->objects_poisoned)
+        append(text, "uswap: errors: %lu IO errors, %lu objects lost\n",
+               (unsigned long)stats->io_errors, (unsigned long)stats->objects_poisoned);
+}
+
+static int write_all(int fd, const struct text *text)
+{
+    for (size_t done = 0; done < text->length;) {
+        long written = sys_call(SYS_write, fd, text->data + done, text->length - done);
+        if (written == -EINTR)
+            continue;
+        if (written <= 0)
+            return written ? (int)written : -EIO;
+        done += (size_t)written;
+    }
+    return 0;
+}
+
+static int write_file(const char *path, const struct text *text)
+{
+    long fd = sys_call(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int error;
+
+    if (fd < 0)
+        return (int)fd;
+    error = write_all((int)fd, text);
+    sys_call(SYS_close, fd);
+    return error;
+}
+
+int stats_write(const struct uswap_stats *stats, const char *path)
+{
+    struct text text = {.length = 0};
+
+    if (strcmp(path, "-") == 0) {
+        write_summary(&text, stats);
+        return write_all(2, &text);
+    }
+    write_json(&text, stats);
+    return write_file(path, &text);
+}
