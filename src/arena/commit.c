@@ -2,6 +2,7 @@
 #include "arena/commit.h"
 
 #include "base/meta.h"
+#include "base/msg.h"
 #include "object/budget.h"
 #include "store/store.h"
 
@@ -24,19 +25,22 @@ static uint64_t usable(uint64_t budget)
     return budget / 4 * 3;
 }
 
-static uint64_t beyond(uint64_t promised, uint64_t budget)
+/*
+ * Make the stores hold what the budget cannot. A slot for every page, also for those in memory, lets
+ * objects leave without a write when they have not changed, so that is tried first.
+ */
+static int reserve(uint64_t promised, uint64_t budget)
 {
-    return promised > usable(budget) ? promised - usable(budget) : 0;
+    if (promised <= usable(budget))
+        return store_reserve(0);
+    return store_reserve(promised) ? store_reserve(promised - usable(budget)) : 0;
 }
 
 int commit_take(uint64_t bytes)
 {
     uint64_t before = atomic_fetch_add(commit.family, bytes);
-    int error = store_reserve(beyond(before + bytes, budget_limit()));
 
-    if (before + bytes < before)
-        error = -ENOMEM;
-    if (error) {
+    if (before + bytes < before || reserve(before + bytes, budget_limit())) {
         atomic_fetch_sub(commit.family, bytes);
         return -ENOMEM;
     }
@@ -49,9 +53,8 @@ void commit_give(uint64_t bytes)
     uint64_t before = atomic_fetch_sub(commit.family, bytes);
 
     atomic_fetch_sub(&commit.own, bytes);
-    /* Giving back cannot fail. */
-    if (store_reserve(beyond(before - bytes, budget_limit())))
-        return;
+    if (reserve(before - bytes, budget_limit()))
+        msg_error("the stores cannot hold less than before");
 }
 
 uint64_t commit_total(void)
@@ -61,7 +64,7 @@ uint64_t commit_total(void)
 
 bool commit_fits(uint64_t budget)
 {
-    return store_reserve(beyond(atomic_load(commit.family), budget)) == 0;
+    return reserve(atomic_load(commit.family), budget) == 0;
 }
 
 int commit_fork_prepare(void)

@@ -31,6 +31,9 @@
 #define WORKS         64
 #define WAIT_BOUND_NS 1000000
 
+/* Objects in memory keep their slots while free ones for this part of the budget are left. */
+#define KEEP_SHARE 16
+
 _Static_assert(SUPPLY_RUNS_MAX >= CHUNK_PAGES, "the largest object may come in single frames");
 
 /* What a fill keeps track of: too large for the stack of a signal handler. */
@@ -389,10 +392,10 @@ static uint64_t flags_for(uint64_t word)
     return distance < pool_resident_count() / 2 ? OBJECT_HOT : 0;
 }
 
-/* Slots that are kept make eviction cheap, but not at the price of the promise made for others. */
+/* Slots that are kept make eviction cheap, as long as there are enough for those who have none. */
 static void drop_slots_if_scarce(struct work *work)
 {
-    if (store_free_slots() * PAGE_SIZE < budget_limit())
+    if (store_free_slots() * PAGE_SIZE < budget_limit() / KEEP_SHARE)
         discard_slots(work->first, work->end - work->first);
 }
 
