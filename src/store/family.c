@@ -31,20 +31,14 @@
 
 _Static_assert(FAMILY_SEATS == 1 << SEAT_BITS, "a seat is a number of SEAT_BITS bits");
 
-struct seat {
-    _Atomic uint32_t generation;
-    uint64_t promised; /* guarded by the lock of family_promised() */
-};
-
 struct family {
     _Atomic uint32_t next; /* where to look for a free seat */
-    struct seat seats[FAMILY_SEATS];
+    _Atomic uint32_t generations[FAMILY_SEATS];
 };
 
 static struct family *family;
 static int family_fd = -1;
 static uint32_t own_token;
-static uint64_t own_promised; /* what of its seat's number is this member's own: seat 0 has many */
 
 static uint32_t seat_of(uint32_t token)
 {
@@ -64,21 +58,17 @@ static long lock_seat(uint32_t seat, int command, struct flock *lock)
     return sys_call(SYS_fcntl, family_fd, command, lock);
 }
 
-/* Take the first free seat; what a dead member was promised there goes with it. */
+/* Take the first free seat. */
 static void sit_down(void)
 {
     own_token = make_token(0, 0);
-    own_promised = 0;
     for (unsigned tries = 1; tries < FAMILY_SEATS; tries++) {
         uint32_t seat = atomic_fetch_add(&family->next, 1) % (FAMILY_SEATS - 1) + 1;
         struct flock lock;
         long error = lock_seat(seat, F_SETLK, &lock);
 
         if (error == 0) {
-            struct seat *taken = &family->seats[seat];
-
-            own_token = make_token(seat, atomic_fetch_add(&taken->generation, 1) + 1);
-            taken->promised = 0;
+            own_token = make_token(seat, atomic_fetch_add(&family->generations[seat], 1) + 1);
             return;
         }
         if (error != -EAGAIN && error != -EACCES)
@@ -131,28 +121,7 @@ static bool alive(uint32_t token)
     if (lock_seat(seat, F_GETLK, &lock) < 0)
         return true;
     return lock.l_type != F_UNLCK &&
-           make_token(seat, atomic_load(&family->seats[seat].generation)) == token;
-}
-
-uint64_t family_promised(void)
-{
-    uint32_t used = atomic_load(&family->next);
-    uint64_t sum = family->seats[0].promised;
-
-    for (uint32_t seat = 1; seat < FAMILY_SEATS && seat <= used; seat++) {
-        struct seat *other = &family->seats[seat];
-
-        if (other->promised && !alive(make_token(seat, atomic_load(&other->generation))))
-            other->promised = 0;
-        sum += other->promised;
-    }
-    return sum;
-}
-
-void family_promise(uint64_t bytes)
-{
-    family->seats[seat_of(own_token)].promised += bytes - own_promised;
-    own_promised = bytes;
+           make_token(seat, atomic_load(&family->generations[seat])) == token;
 }
 
 static bool try_lock(struct family_lock *lock, uint32_t expected, uint32_t wanted)

@@ -24,13 +24,6 @@ void family_stop(void);
 /* In the child of a fork: become a member of its own. */
 void family_fork_child(void);
 
-/*
- * Bytes of store that members have been promised: a number for each member, that disappears with
- * it, and the sum. The caller holds a lock of the family around both calls and what they decide.
- */
-uint64_t family_promised(void);
-void family_promise(uint64_t bytes);
-
 /* A lock in memory shared by the family; zero is free. */
 struct family_lock {
     _Atomic uint32_t word;

@@ -25,6 +25,7 @@
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -33,10 +34,10 @@
 /* And so many single pages of a file in between. */
 #define LOOK_SAMPLES 256
 
+#define SIZE_MIN (1 * MIB)
+
 /* Bytes that may be dirty in the page cache, where there is no O_DIRECT. */
 #define UNFLUSHED_MAX (16 * MIB)
-
-#define BTRFS_MAGIC 0x9123683e
 
 static const char header_mark[] = "USWAP swap space, no data: may be used again\n";
 static const char mkswap_mark[] = "SWAPSPACE2";
@@ -62,14 +63,23 @@ static int open_fd(const char *path, int flags)
     return (int)sys_call(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_LARGEFILE, 0600);
 }
 
-static int transfer_page(int fd, bool write, uint64_t offset)
+static int write_page(int fd)
 {
-    long done = write ? sys_call(SYS_pwrite64, fd, page_buffer, PAGE_SIZE, offset)
-                      : sys_call(SYS_pread64, fd, page_buffer, PAGE_SIZE, offset);
+    long done = sys_call(SYS_pwrite64, fd, page_buffer, PAGE_SIZE, 0);
 
     if (done < 0)
         return (int)done;
     return done == (long)PAGE_SIZE ? 0 : -EIO;
+}
+
+/* What lies behind the end of the file reads as zero. */
+static int read_page(int fd, uint64_t offset)
+{
+    long done;
+
+    memset(page_buffer, 0, PAGE_SIZE);
+    done = sys_call(SYS_pread64, fd, page_buffer, PAGE_SIZE, offset);
+    return done < 0 ? (int)done : 0;
 }
 
 static bool page_is_zero(void)
@@ -77,30 +87,29 @@ static bool page_is_zero(void)
     return page_buffer[0] == 0 && memcmp(page_buffer, page_buffer + 1, PAGE_SIZE - 1) == 0;
 }
 
-/* Whether [offset, offset + length) reads as zero, every step bytes; no more than size. */
+/* Whether a page every step bytes, from offset to end, is zero. */
 static bool is_zero(int fd, uint64_t offset, uint64_t end, uint64_t step)
 {
-    for (; offset + PAGE_SIZE <= end; offset += step)
-        if (transfer_page(fd, false, offset) < 0 || !page_is_zero())
+    for (; offset < end; offset += step)
+        if (read_page(fd, offset) < 0 || !page_is_zero())
             return false;
     return true;
 }
 
+/* Start and end page by page, and samples in between. */
 static bool looks_empty(int fd, uint64_t size)
 {
-    uint64_t step = align_up(size / LOOK_SAMPLES, PAGE_SIZE);
+    uint64_t step = align_up(size / LOOK_SAMPLES + 1, PAGE_SIZE);
     uint64_t tail = size > LOOK_SIZE ? align_down(size - LOOK_SIZE, PAGE_SIZE) : 0;
 
-    return size < PAGE_SIZE ? size == 0
-                            : is_zero(fd, 0, min_u64(size, LOOK_SIZE), PAGE_SIZE) &&
-                                  is_zero(fd, 0, size, max_u64(step, PAGE_SIZE)) &&
-                                  is_zero(fd, tail, size, PAGE_SIZE);
+    return is_zero(fd, 0, min_u64(size, LOOK_SIZE), PAGE_SIZE) &&
+           is_zero(fd, tail, size, PAGE_SIZE) && is_zero(fd, 0, size, step);
 }
 
 /* Whether the first page says that this may be overwritten. */
 static bool has_mark(int fd)
 {
-    return transfer_page(fd, false, 0) == 0 &&
+    return read_page(fd, 0) == 0 &&
            (memcmp(page_buffer, header_mark, sizeof(header_mark)) == 0 ||
             memcmp(page_buffer + MKSWAP_OFFSET, mkswap_mark, sizeof(mkswap_mark) - 1) == 0);
 }
@@ -174,6 +183,8 @@ static int open_existing(struct file *file)
 
     if (fd == -EACCES || fd == -EROFS)
         return complain(file->path, fd, "file is not writable; name another one");
+    if (fd == -ELOOP)
+        return complain(file->path, fd, "is a symbolic link; name the file itself");
     if (fd < 0)
         return complain(file->path, fd, NULL);
     reason = take_over_file(file, fd, &size);
@@ -231,32 +242,52 @@ static int open_path(struct file *file)
                     "is neither directory, file nor block device; name one of these");
 }
 
-/* What the file system is like, and how large a file there may be. */
+/* Bytes that the file can grow to: what it has and what is free. */
+static uint64_t space_for(const struct file *file, const struct statfs *system)
+{
+    struct stat status = {.st_blocks = 0};
+
+    sys_call(SYS_fstat, file->fd, &status);
+    return (uint64_t)system->f_bavail * (uint64_t)system->f_bsize +
+           (uint64_t)status.st_blocks * 512;
+}
+
+static void choose_size(struct file *file, uint64_t space)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+    if (file->size == 0)
+        file->size = space / 2;
+    if (file->size > space)
+        msg_warning("--swap %s: is to hold more than there is space for now", file->path);
+    /* A file that grows beyond the limit ends the program with SIGXFSZ. */
+    sys_call(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit);
+    if (file->size > limit.rlim_cur) {
+        msg_warning("--swap %s: ulimit -f keeps it small; raise the limit", file->path);
+        file->size = limit.rlim_cur;
+    }
+}
+
+/* What the file system is like, and how large the file may be. */
 static int look_at_system(struct file *file)
 {
     struct statfs system;
     long error = sys_call(SYS_fstatfs, file->fd, &system);
-    uint64_t free;
     int flags = 0;
 
     if (error < 0)
         return complain(file->path, (int)error, NULL);
-    free = (uint64_t)system.f_bavail * (uint64_t)system.f_bsize;
     file->ram = system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC;
     if (file->ram)
-        msg_warning(
-            "--swap %s: is in RAM (tmpfs), so nothing is gained; name a directory on a disk",
-            file->path);
+        msg_warning("--swap %s: is in RAM, so that nothing is gained; name a directory on a disk",
+                    file->path);
     /* Copying on write would need space where a slot is written again. */
-    if (system.f_type == BTRFS_MAGIC &&
+    if (system.f_type == BTRFS_SUPER_MAGIC &&
         sys_call(SYS_ioctl, file->fd, FS_IOC_GETFLAGS, &flags) == 0) {
         flags |= FS_NOCOW_FL;
         sys_call(SYS_ioctl, file->fd, FS_IOC_SETFLAGS, &flags);
     }
-    if (file->size == 0)
-        file->size = free / 2;
-    else if (file->size > free)
-        msg_warning("--swap %s: is to hold more than is free there now", file->path);
+    choose_size(file, space_for(file, &system));
     return 0;
 }
 
@@ -264,7 +295,7 @@ static int write_header(struct file *file)
 {
     memset(page_buffer, 0, PAGE_SIZE);
     memcpy(page_buffer, header_mark, sizeof(header_mark));
-    return transfer_page(file->fd, true, 0);
+    return write_page(file->fd);
 }
 
 /* Write the header, past the page cache if the file system lets us. */
@@ -275,7 +306,7 @@ static int probe(struct file *file)
     if (sys_call(SYS_fcntl, file->fd, F_SETFL, O_DIRECT | O_LARGEFILE) == 0) {
         error = write_header(file);
         if (error == 0)
-            error = transfer_page(file->fd, false, 0);
+            error = read_page(file->fd, 0);
         file->direct = error == 0;
     }
     if (!file->direct) {
@@ -310,32 +341,35 @@ static const char *keep_path(const char *path)
     return copy;
 }
 
+/* Decide on size and kind of IO, and leave the header. */
+static int prepare(struct file *file)
+{
+    int error = file->device ? 0 : look_at_system(file);
+
+    if (error)
+        return error;
+    file->size = align_down(file->size, PAGE_SIZE);
+    if (file->size < SIZE_MIN)
+        return complain(file->path, -EINVAL, "is too small; give it a size of at least 1M");
+    error = probe(file);
+    if (error == -ENOSPC || error == -EDQUOT)
+        return complain(file->path, error, "no space left; free some or name another directory");
+    return error ? complain(file->path, error, NULL) : 0;
+}
+
 int file_open(struct file *file, const char *path, uint64_t size)
 {
     int error;
-    int fd;
 
     *file = (struct file){.fd = -1, .size = size, .allocates = true};
     file->path = keep_path(path ? path : default_path());
     if (!file->path)
         return -ENOMEM;
-    fd = open_path(file);
-    if (fd < 0) {
-        file_close(file);
-        return fd;
+    error = open_path(file);
+    if (error >= 0) {
+        file->fd = fd_move_high(error);
+        error = prepare(file);
     }
-    file->fd = fd_move_high(fd);
-    error = file->device ? 0 : look_at_system(file);
-    if (!error) {
-        error = probe(file);
-        if (error == -ENOSPC)
-            complain(file->path, error, "no space left; free some or name another directory");
-        else if (error)
-            complain(file->path, error, NULL);
-    }
-    file->size = align_down(file->size, PAGE_SIZE);
-    if (!error && file->size < 2 * PAGE_SIZE)
-        error = complain(file->path, -EINVAL, "is too small; give a size of at least 1M");
     if (error)
         file_close(file);
     return error;
@@ -350,6 +384,15 @@ void file_close(struct file *file)
     meta_charge(-(int64_t)size);
     file->path = NULL;
     file->fd = -1;
+}
+
+uint64_t file_room(const struct file *file)
+{
+    struct statfs system;
+
+    if (file->device || sys_call(SYS_fstatfs, file->fd, &system) < 0)
+        return file->size;
+    return min_u64(file->size, (uint64_t)system.f_bavail * (uint64_t)system.f_bsize);
 }
 
 int file_allocate(struct file *file, uint64_t offset, uint64_t length)

@@ -29,6 +29,9 @@ struct file {
 int file_open(struct file *file, const char *path, uint64_t size) must_check;
 void file_close(struct file *file);
 
+/* Bytes of space that could still be allocated, if nobody else takes them. */
+uint64_t file_room(const struct file *file);
+
 /* Make sure of the space of a range: a later write to it cannot fail for lack of it. -ENOSPC. */
 int file_allocate(struct file *file, uint64_t offset, uint64_t length) must_check;
 

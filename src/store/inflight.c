@@ -33,6 +33,11 @@ void inflight_release(struct inflight *inflight)
     futex_wake_all(&inflight->word);
 }
 
+bool inflight_is_held(struct inflight *inflight)
+{
+    return atomic_load(&inflight->word) & INFLIGHT_HELD;
+}
+
 void inflight_reset(struct inflight *inflight)
 {
     atomic_store(&inflight->word, 0);

@@ -23,6 +23,7 @@ void inflight_end(struct inflight *inflight);
 /* Hold new ones back and wait for the end of those that are in flight; by one thread at a time. */
 void inflight_hold(struct inflight *inflight);
 void inflight_release(struct inflight *inflight);
+bool inflight_is_held(struct inflight *inflight);
 
 /* Nothing in flight, nothing held: for the child of a fork. */
 void inflight_reset(struct inflight *inflight);

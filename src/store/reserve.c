@@ -31,12 +31,10 @@
 
 struct shared {
     struct family_lock lock;
+    _Atomic uint64_t promised; /* bytes; changes under the lock */
 };
 
 static struct shared *shared;
-
-/* What this process was promised. Changes under the lock. */
-static _Atomic uint64_t own;
 
 int reserve_start(void)
 {
@@ -44,7 +42,6 @@ int reserve_start(void)
     if (!shared)
         return -ENOMEM;
     meta_charge(PAGE_SIZE);
-    atomic_store(&own, 0);
     return 0;
 }
 
@@ -55,11 +52,6 @@ void reserve_stop(void)
     meta_release(shared, sizeof(*shared));
     meta_charge(-(int64_t)PAGE_SIZE);
     shared = NULL;
-}
-
-void reserve_fork_child(void)
-{
-    atomic_store(&own, 0);
 }
 
 static uint64_t in_service(void)
@@ -78,63 +70,78 @@ static uint64_t upper_bound(uint64_t bytes)
     return with_slack(bytes) + bytes / 8 + 2 * STEP;
 }
 
-/* Allocate and put into service a run of units at most max long, or the longest first part of it
- * that fits. */
-static int grow_store(struct store *store, uint32_t max)
+/* Allocate units and put them into service. What a failed try has allocated goes back. */
+static int add_units(struct store *store, uint32_t first, uint32_t count)
+{
+    uint64_t offset = store_unit_offset(store, first);
+    uint64_t length = min_u64((uint64_t)count * UNIT_BYTES, store->file.size - offset);
+    int error = file_allocate(&store->file, offset, length);
+
+    if (error)
+        file_discard(&store->file, offset, length);
+    else
+        slot_add_units(first, count);
+    return error;
+}
+
+/* Add a run of up to max units; when there is not enough space and `all` is set, what there is. */
+static int grow_store(struct store *store, uint64_t max, bool all)
 {
     uint32_t first;
     uint32_t count = slot_absent_units(store->first_unit, store->first_unit + store->unit_count,
                                        (uint32_t)min_u64(max, GROW_UNITS), &first);
-    uint64_t offset = store_unit_offset(store, first);
-    int error = -ENOSPC;
+    int error = count ? add_units(store, first, count) : -ENOSPC;
 
-    for (; count > 0 && error == -ENOSPC; count /= 2) {
-        uint64_t end = min_u64(offset + (uint64_t)count * UNIT_BYTES, store->file.size);
-
-        error = file_allocate(&store->file, offset, end - offset);
-        if (!error)
-            slot_add_units(first, count);
-    }
+    while (error && all && (count /= 2) > 0)
+        error = add_units(store, first, count);
     return error;
 }
 
-/* Bring as many bytes into service as there is space for, up to target. */
-static void grow(uint64_t target)
+/* Bring so many bytes into service, or as many as there is space for. */
+static void grow(uint64_t target, bool all)
 {
     for (unsigned i = 0; i < stores_count; i++) {
         int error = 0;
 
         while (!error && in_service() < target)
-            error =
-                grow_store(&stores[i], (uint32_t)((target - in_service() - 1) / UNIT_BYTES + 1));
+            error = grow_store(&stores[i], (target - in_service() - 1) / UNIT_BYTES + 1, all);
     }
+}
+
+/* Whether it is worth trying: a disk is not to be filled up for nothing. */
+static bool is_possible(uint64_t bytes)
+{
+    uint64_t room = in_service();
+
+    for (unsigned i = 0; i < stores_count; i++)
+        room += file_room(&stores[i].file);
+    return bytes <= room && bytes <= store_capacity();
 }
 
 static int promise(uint64_t bytes)
 {
-    uint64_t others = family_promised() - own;
     uint64_t rounded = align_up(bytes, STEP);
 
-    grow(with_slack(others + rounded));
-    if (in_service() < others + bytes)
+    if (in_service() < bytes && !is_possible(bytes))
         return -ENOSPC;
-    if (in_service() >= others + rounded)
-        bytes = rounded;
-    family_promise(bytes);
-    atomic_store(&own, bytes);
+    grow(bytes, true);
+    grow(with_slack(rounded), false);
+    if (in_service() < bytes)
+        return -ENOSPC;
+    atomic_store(&shared->promised, in_service() < rounded ? bytes : rounded);
     return 0;
 }
 
 int reserve_bytes(uint64_t bytes, bool *too_much)
 {
-    uint64_t before = atomic_load_explicit(&own, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(&shared->promised, memory_order_relaxed);
     int error;
 
     if (likely(bytes <= before && before - bytes <= before / 4 + 2 * STEP))
         return 0;
     (void)!family_lock_take(&shared->lock);
     error = promise(bytes);
-    *too_much = in_service() > upper_bound(family_promised());
+    *too_much = in_service() > upper_bound(shared->promised);
     family_lock_drop(&shared->lock);
     return error;
 }
@@ -164,7 +171,7 @@ bool reserve_shrink_step(void)
 
     if (!family_lock_try(&shared->lock))
         return false;
-    promised = family_promised();
+    promised = atomic_load(&shared->promised);
     if (in_service() > upper_bound(promised))
         more = shrink(
             (uint32_t)min_u64(SHRINK_UNITS, (in_service() - with_slack(promised)) / UNIT_BYTES));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How much of the files is allocated and in service: enough for what the family was promised. */
+/* How much of the files is allocated and in service: enough for what the family has asked for. */
 #ifndef USWAP_STORE_RESERVE_H
 #define USWAP_STORE_RESERVE_H
 
@@ -8,9 +8,6 @@
 /* After the stores are known. */
 int reserve_start(void) must_check;
 void reserve_stop(void);
-
-/* In the child of a fork: nothing was promised to it yet. */
-void reserve_fork_child(void);
 
 /* As store_reserve(). Sets *too_much when reserve_shrink_step() has something to do. */
 int reserve_bytes(uint64_t bytes, bool *too_much) must_check;

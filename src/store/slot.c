@@ -8,9 +8,13 @@
  *     ^                            |                     |
  *     +---slot_withdraw_units()----+----(all free)-------+
  *
+ *   READY, OPEN --slot_close_units()--> CLOSED
+ *
  *   ABSENT  nothing may be written there: perhaps no disk space is behind it
  *   READY   in service, but its part of the tables was not touched yet
  *   OPEN    its free slots are in the bitmap
+ *   CLOSED  cannot be written any more: slots in use are dropped one by one, and that is the end of
+ * them
  *
  * Allocation is next fit: the search goes on where the last run ended. A search that finds no run
  * as long as wanted opens the next READY unit, so that runs are appended; but no more units are
@@ -52,6 +56,7 @@ enum unit_state {
     UNIT_ABSENT,
     UNIT_READY,
     UNIT_OPEN,
+    UNIT_CLOSED,
 };
 
 struct unit {
@@ -83,6 +88,13 @@ static size_t memory_size;
 
 /* What this process has charged for the tables. */
 static uint64_t charged;
+
+/* A wrong slot number would damage somebody else's memory. */
+static void check(bool right)
+{
+    if (unlikely(!right))
+        __builtin_trap();
+}
 
 static uint32_t unit_of(uint64_t slot)
 {
@@ -197,6 +209,13 @@ static void recount_unit(uint32_t unit)
     table->open_units++;
 }
 
+static uint64_t serviceable(const struct unit *unit)
+{
+    if (unit->state == UNIT_ABSENT)
+        return 0;
+    return unit->state == UNIT_CLOSED ? unit->used : UNIT_SLOTS - unit->retired;
+}
+
 /* The process that held the lock died: make again all that follows from counts and states. */
 static void rebuild(void)
 {
@@ -210,8 +229,7 @@ static void rebuild(void)
         bitmap_clear(&ready_units, unit);
         if (units[unit].state == UNIT_READY)
             bitmap_set(&ready_units, unit);
-        if (units[unit].state != UNIT_ABSENT)
-            add(&table->in_service, UNIT_SLOTS - units[unit].retired);
+        add(&table->in_service, serviceable(&units[unit]));
         add(&table->used, units[unit].used);
     }
 }
@@ -265,7 +283,8 @@ void slot_add_units(uint32_t first, uint32_t count)
 
 static bool may_withdraw(uint32_t unit)
 {
-    return units[unit].state != UNIT_ABSENT && units[unit].used == 0;
+    return units[unit].used == 0 &&
+           (units[unit].state == UNIT_READY || units[unit].state == UNIT_OPEN);
 }
 
 static void withdraw(uint32_t unit)
@@ -336,15 +355,48 @@ static uint64_t find_run(unsigned want, uint64_t *count)
     return bitmap_find_run(&free_slots, table->cursor, want, 1, SEARCH_EFFORT, count);
 }
 
-/* Count slots of a run as used, or as not used. */
-static void count_run(uint64_t first, uint64_t count, bool used)
+void slot_close_units(uint32_t first, uint32_t end)
 {
-    add(&table->used, used ? count : -count);
+    enter();
+    for (uint32_t unit = first; unit < end; unit++) {
+        struct unit *it = &units[unit];
+
+        if (it->state == UNIT_OPEN) {
+            bitmap_clear_range(&free_slots, first_slot(unit), UNIT_SLOTS);
+            table->open_units--;
+        }
+        bitmap_clear(&ready_units, unit);
+        add(&table->in_service, -serviceable(it));
+        it->state = UNIT_CLOSED;
+        add(&table->in_service, serviceable(it));
+    }
+    leave();
+}
+
+/* Call with each part of a run that lies in one unit. */
+static void use_part(struct unit *unit, uint64_t first, uint64_t count)
+{
+    bitmap_clear_range(&free_slots, first, count);
+    unit->used = (uint16_t)(unit->used + count);
+}
+
+static void free_part(struct unit *unit, uint64_t first, uint64_t count)
+{
+    unit->used = (uint16_t)(unit->used - count);
+    if (unit->state == UNIT_OPEN)
+        bitmap_set_range(&free_slots, first, count);
+    else
+        add(&table->in_service, -count);
+}
+
+static void for_each_part(uint64_t first, uint64_t count,
+                          void (*change)(struct unit *unit, uint64_t first, uint64_t count))
+{
     while (count > 0) {
         uint32_t unit = unit_of(first);
         uint64_t part = min_u64(count, first_slot(unit + 1) - first);
 
-        units[unit].used = (uint16_t)(units[unit].used + (used ? part : -part));
+        change(&units[unit], first, part);
         first += part;
         count -= part;
     }
@@ -360,8 +412,8 @@ int slot_take(unsigned want, slot_t *first, unsigned *count)
     if (run != BITMAP_NONE) {
         for (uint64_t slot = run; slot < run + found; slot++)
             references[slot] = 1;
-        bitmap_clear_range(&free_slots, run, found);
-        count_run(run, found, true);
+        for_each_part(run, found, use_part);
+        add(&table->used, found);
         table->cursor = (uint32_t)(run + found);
     }
     leave();
@@ -370,36 +422,51 @@ int slot_take(unsigned want, slot_t *first, unsigned *count)
     return run == BITMAP_NONE ? -ENOSPC : 0;
 }
 
+static void add_reference(slot_t slot)
+{
+    if (slot == SLOT_NONE)
+        return;
+    check(references[slot] > 0);
+    if (references[slot] < REFERENCES_STUCK)
+        references[slot]++;
+}
+
 void slot_add_references(const slot_t *slots, size_t count)
 {
     enter();
     for (size_t i = 0; i < count; i++)
-        if (slots[i] != SLOT_NONE && references[slots[i]] < REFERENCES_STUCK)
-            references[slots[i]]++;
+        add_reference(slots[i]);
     leave();
 }
 
 /* Whether it was the last reference. */
 static bool drop_reference(slot_t slot)
 {
-    return slot != SLOT_NONE && references[slot] < REFERENCES_STUCK && --references[slot] == 0;
+    if (slot == SLOT_NONE || references[slot] >= REFERENCES_STUCK)
+        return false;
+    check(references[slot] > 0);
+    return --references[slot] == 0;
 }
 
 static void free_run(uint64_t first, uint64_t count)
 {
-    if (count == 0)
-        return;
-    bitmap_set_range(&free_slots, first, count);
-    count_run(first, count, false);
+    for_each_part(first, count, free_part);
+    add(&table->used, -count);
 }
 
 void slot_drop_references(const slot_t *slots, size_t count)
 {
     uint64_t first = 0;
     uint64_t run = 0;
+    size_t i = 0;
 
+    /* Most memory that is given back never left. */
+    while (i < count && slots[i] == SLOT_NONE)
+        i++;
+    if (i == count)
+        return;
     enter();
-    for (size_t i = 0; i < count; i++) {
+    for (; i < count; i++) {
         if (!drop_reference(slots[i]))
             continue;
         if (slots[i] != first + run) {
@@ -413,15 +480,21 @@ void slot_drop_references(const slot_t *slots, size_t count)
     leave();
 }
 
+static void retire_part(struct unit *unit, uint64_t first, uint64_t count)
+{
+    (void)first;
+    unit->used = (uint16_t)(unit->used - count);
+    unit->retired = (uint16_t)(unit->retired + count);
+    add(&table->in_service, -count);
+}
+
 void slot_retire(slot_t first, unsigned count)
 {
     enter();
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         references[first + i] = REFERENCES_RETIRED;
-        units[unit_of(first + i)].retired++;
-    }
-    count_run(first, count, false);
-    add(&table->in_service, -(uint64_t)count);
+    for_each_part(first, count, retire_part);
+    add(&table->used, -(uint64_t)count);
     leave();
 }
 

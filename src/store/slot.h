@@ -33,6 +33,9 @@ void slot_add_units(uint32_t first, uint32_t count);
  * returns its length, 0: none. */
 uint32_t slot_withdraw_units(uint32_t first, uint32_t end, uint32_t max, uint32_t *found);
 
+/* Never hand out any slot of these units again; those in use stay so until they are dropped. */
+void slot_close_units(uint32_t first, uint32_t end);
+
 /* As store_take_slots(). */
 int slot_take(unsigned want, slot_t *first, unsigned *count) must_check;
 /* As store_add_references() and store_drop_references(). */

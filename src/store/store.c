@@ -27,6 +27,9 @@ _Static_assert(STORE_RUN_MAX <= IO_BUFFERS_MAX, "a run is one request");
 /* More slots than this have no number: 16 TiB. */
 #define UNITS_MAX (UINT32_MAX / UNIT_SLOTS)
 
+/* Writes in a row that may fail before a store is given up. */
+#define FAILURES_MAX 4
+
 struct store stores[USWAP_MAX_STORES];
 unsigned stores_count;
 struct store_counters store_counters;
@@ -59,6 +62,7 @@ static int open_one(const char *path, uint64_t size)
     const struct store *before = stores_count ? store - 1 : NULL;
     int error;
 
+    *store = (struct store){.failures = 0};
     store->first_unit = before ? before->first_unit + before->unit_count : 0;
     error = file_open(&store->file, path, size);
     if (error)
@@ -149,18 +153,18 @@ uint64_t store_used(void)
     return slot_used() * PAGE_SIZE;
 }
 
+/* Step by step, so that writes are not held up for long. */
 static void run_shrink_task(struct io_request *request, int error)
 {
     bool more = reserve_shrink_step();
 
     (void)error;
-    inflight_end(&inflight);
-    if (!more) {
-        atomic_store(&shrink_pending, false);
+    if (more && !inflight_is_held(&inflight)) {
+        io_submit(request);
         return;
     }
-    inflight_begin(&inflight);
-    io_submit(request);
+    atomic_store(&shrink_pending, false);
+    inflight_end(&inflight);
 }
 
 /* Have the swap thread give back what is more than enough. */
@@ -281,14 +285,33 @@ static struct store_write *write_of(struct io_request *request)
     return (void *)((char *)request - offsetof(struct store_write, request));
 }
 
+/* A store that fails write after write is given up, so that the next ones go elsewhere. A full file
+ * system may have space again. */
+static void judge(struct store *store, int error)
+{
+    char name[8];
+
+    if (!error)
+        atomic_store_explicit(&store->failures, 0, memory_order_relaxed);
+    if (!error || error == -ENOSPC || error == -EDQUOT)
+        return;
+    if (atomic_fetch_add(&store->failures, 1) + 1 != FAILURES_MAX)
+        return;
+    slot_close_units(store->first_unit, store->first_unit + store->unit_count);
+    msg_warning("--swap %s: writes fail (%s): nothing more is written there", store->file.path,
+                fmt_errno(error, name));
+}
+
 static void write_ended(struct io_request *request, int error)
 {
     struct store_write *write = write_of(request);
+    struct store *store = store_of(write->first);
 
     if (!error)
         slot_set_checksums(write->first, write->count, write->checksums);
     count_transfer(&store_counters.bytes_written, request, error);
-    file_was_written(&store_of(write->first)->file, request->offset, request->done);
+    judge(store, error);
+    file_was_written(&store->file, request->offset, request->done);
     atomic_fetch_sub(&writes_in_flight, 1);
     write->done(write, error);
     inflight_end(&inflight);
@@ -329,7 +352,6 @@ void store_fork_parent(void)
 void store_fork_child(void)
 {
     family_fork_child();
-    reserve_fork_child();
     io_fork_child();
     atomic_store(&shrink_pending, false);
     inflight_reset(&inflight);

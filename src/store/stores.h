@@ -11,6 +11,7 @@ struct store {
     struct file file;
     uint32_t first_unit;
     uint32_t unit_count;
+    _Atomic unsigned failures; /* writes that failed since the last one that did not */
 };
 
 extern struct store stores[USWAP_MAX_STORES];
