@@ -26,8 +26,8 @@ static uint64_t usable(uint64_t budget)
 }
 
 /*
- * Make the stores hold what the budget cannot. A slot for every page, also for those in memory, lets
- * objects leave without a write when they have not changed, so that is tried first.
+ * Make the stores hold what the budget cannot. A slot for every page, also for those in memory,
+ * lets objects leave without a write when they have not changed, so that is tried first.
  */
 static int reserve(uint64_t promised, uint64_t budget)
 {

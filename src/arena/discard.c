@@ -143,11 +143,17 @@ static bool discard_part(const struct run *run, uint64_t word, object_t first, u
     return true;
 }
 
+/* Whether an object has no mapped page outside [first, end). */
+static bool covers_live(object_t object, object_t first, object_t end)
+{
+    return !object_any_live(object, first) && !object_any_live(end, object + object_pages(object));
+}
+
 /* One object, of which [first, first + count) is to go. False: look at it again. */
 static bool discard_object(struct run *run, object_t object, object_t first, uint32_t count)
 {
     uint64_t word = object_load(object);
-    bool whole = first == object && count == object_pages(object);
+    bool whole = covers_live(object, first, first + count);
 
     switch (object_state_of(word)) {
     case OBJECT_EMPTY:

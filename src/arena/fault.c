@@ -17,7 +17,9 @@
 #include "arena/stream.h"
 #include "arena/supply.h"
 #include "base/clock.h"
+#include "base/fmt.h"
 #include "base/lock.h"
+#include "base/msg.h"
 #include "base/sigaction.h"
 #include "base/sys.h"
 #include "mask/mask.h"
@@ -242,6 +244,15 @@ static void pass_on(int signo, siginfo_t *info, ucontext_t *context)
         call_program(signo, info, context, &action);
 }
 
+/* An object that cannot be read has been reported when it was poisoned. */
+static void report_failure(const void *address, int error)
+{
+    char name[8];
+
+    if (error != -EIO)
+        msg_error("the fault at %p cannot be resolved: %s", address, fmt_errno(error, name));
+}
+
 static void on_sigbus(int signo, siginfo_t *info, void *context)
 {
     object_t page;
@@ -257,8 +268,10 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
     error = handle(page);
     if (error == -EFAULT)
         region_forbid(page);
-    else if (error)
-        pass_on(signo, info, context);
+    if (!error || error == -EFAULT)
+        return;
+    report_failure(info->si_addr, error);
+    pass_on(signo, info, context);
 }
 
 int fault_start(void)

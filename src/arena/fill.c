@@ -111,12 +111,16 @@ static uint32_t live_pages(const struct work *work)
 /* Claim the next object if it is in the state; it is part of the work then. */
 static bool claim_next(struct work *work, enum object_state state)
 {
-    uint64_t word = object_load(work->end);
-    uint32_t index = (work->end - work->first) / work->step;
+    object_t object = work->end;
+    uint64_t word = object_load(object);
+    uint32_t index = (object - work->first) / work->step;
 
-    if (index >= STREAM_AHEAD_MAX || object_state_of(word) != state ||
-        !object_claim(work->end, word))
+    if (index >= STREAM_AHEAD_MAX || object_state_of(word) != state || !object_claim(object, word))
         return false;
+    if (!object_any_live(object, object + work->step)) {
+        object_publish(object, state, object_where_of(word));
+        return false;
+    }
     work->wheres[index] = object_where_of(word);
     work->end += work->step;
     return true;

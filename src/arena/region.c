@@ -173,6 +173,19 @@ static void enter(struct region *region, uint32_t chunks, size_t object_size)
     atomic_fetch_add(&regions.bytes, (uint64_t)region->pages * PAGE_SIZE);
 }
 
+/* The last object may reach beyond the region: those pages are none of it. */
+static void cut_tail(const struct region *region)
+{
+    object_t last = region_end(region) - 1;
+    object_t end = (last & ~(object_pages(last) - 1)) + object_pages(last);
+
+    if (end == region_end(region))
+        return;
+    region_touch_chunk(last);
+    for (object_t page = region_end(region); page < end; page++)
+        objects.slots[page] = SLOT_GONE;
+}
+
 int region_make(size_t size, const struct uswap_map_options *options, struct region **region)
 {
     uint64_t rounded = align_up(size, PAGE_SIZE);
@@ -190,6 +203,7 @@ int region_make(size_t size, const struct uswap_map_options *options, struct reg
     if (chunk != UINT32_MAX) {
         describe(fresh, chunk, rounded, options);
         enter(fresh, (uint32_t)chunks, options->object_size ? options->object_size : PAGE_SIZE);
+        cut_tail(fresh);
         *region = fresh;
     } else if (fresh) {
         fresh->next_free = regions.free_descriptions;

@@ -105,6 +105,11 @@ static inline uint32_t object_live_run(object_t *page, object_t end)
     return at - *page;
 }
 
+static inline bool object_any_live(object_t first, object_t end)
+{
+    return object_live_run(&first, end) != 0;
+}
+
 static inline enum object_state object_state_of(uint64_t word)
 {
     return (enum object_state)(word & OBJECT_STATE_MASK);
