@@ -61,7 +61,7 @@ static uint64_t in_service(void)
 
 static uint64_t with_slack(uint64_t bytes)
 {
-    return bytes ? align_up(bytes + bytes / 8 + STEP, UNIT_BYTES) : 0;
+    return bytes ? align_up(bytes + bytes / 2 + STEP, UNIT_BYTES) : 0;
 }
 
 /* More in service than this is given back. */

@@ -36,21 +36,21 @@
 
 #include "base/bitmap.h"
 #include "base/meta.h"
-#include "base/sys.h"
 #include "store/family.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define REFERENCES_RETIRED UINT16_MAX
 #define REFERENCES_STUCK   (UINT16_MAX - 1) /* too many to count: in use for ever */
 
 /* Runs looked at before a shorter one is taken or a unit is opened. */
-#define SEARCH_EFFORT 16
+#define SEARCH_EFFORT 8
 
 /* Slots that may be open beyond half again what is in use. */
 #define OPEN_SLACK (64 * MIB / PAGE_SIZE)
+
+_Static_assert(UNIT_SLOTS * sizeof(uint64_t) == PAGE_SIZE, "one page of checksums for a unit");
 
 enum unit_state {
     UNIT_ABSENT,
@@ -293,7 +293,7 @@ static void withdraw(uint32_t unit)
 
     if (it->state == UNIT_OPEN) {
         bitmap_clear_range(&free_slots, first_slot(unit), UNIT_SLOTS);
-        sys_call(SYS_madvise, &checksums[first_slot(unit)], PAGE_SIZE, MADV_REMOVE);
+        meta_trim(&checksums[first_slot(unit)], UNIT_SLOTS * sizeof(*checksums));
         table->open_units--;
     } else {
         bitmap_clear(&ready_units, unit);
@@ -323,6 +323,19 @@ static uint64_t open_slots(void)
     return first_slot(table->open_units);
 }
 
+/* The search goes on in a unit that was just opened, or before it where the free end of the unit
+ * before makes one run with it. */
+static void move_cursor(uint32_t unit)
+{
+    uint64_t start = first_slot(unit);
+    uint64_t rest = start - table->cursor;
+
+    if (table->cursor < start && rest < UNIT_SLOTS &&
+        bitmap_run(&free_slots, table->cursor, rest) == rest)
+        return;
+    table->cursor = (uint32_t)start;
+}
+
 /* Open a READY unit, when the bound allows it or nothing else is free. */
 static bool open_unit(bool needed)
 {
@@ -340,7 +353,7 @@ static bool open_unit(bool needed)
     units[unit].state = UNIT_OPEN;
     fill_unit((uint32_t)unit);
     table->open_units++;
-    table->cursor = (uint32_t)first_slot((uint32_t)unit);
+    move_cursor((uint32_t)unit);
     return true;
 }
 

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/* Slots against a naive model; bounds on what is touched; children of fork that are killed. */
+#include "store/slot.h"
+
+#include "base/meta.h"
+#include "cmocka_all.h"
+#include "random.h"
+#include "store/family.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define UNITS 24u
+#define SLOTS (UNITS * UNIT_SLOTS)
+#define RUN   256u
+
+static struct random seeded;
+
+/* What the model knows: references, and whether the slot is in service. */
+static struct {
+    unsigned references[SLOTS];
+    bool in_service[SLOTS];
+    bool retired[SLOTS];
+    bool unit_absent[UNITS];
+    bool unit_closed[UNITS];
+} model;
+
+static bool model_is_free(slot_t slot)
+{
+    return model.in_service[slot] && model.references[slot] == 0;
+}
+
+static unsigned model_count(bool free)
+{
+    unsigned count = 0;
+
+    for (slot_t slot = 0; slot < SLOTS; slot++)
+        count += free ? model_is_free(slot) : model.references[slot] > 0;
+    return count;
+}
+
+static void model_exclude(slot_t slot)
+{
+    model.retired[slot] = true;
+    slot_exclude(slot, 1);
+}
+
+static int set_up(void **state)
+{
+    memset(&model, 0, sizeof(model));
+    memset(model.unit_absent, 1, sizeof(model.unit_absent));
+    if (family_start() || slot_start(SLOTS))
+        return -1;
+    model_exclude(0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    slot_stop();
+    family_stop();
+    return 0;
+}
+
+static void add_units(uint32_t first, uint32_t count)
+{
+    for (slot_t slot = first * UNIT_SLOTS; slot < (first + count) * UNIT_SLOTS; slot++)
+        model.in_service[slot] = !model.retired[slot];
+    memset(&model.unit_absent[first], 0, count);
+    slot_add_units(first, count);
+}
+
+static void take(unsigned want)
+{
+    slot_t first;
+    unsigned count = 0;
+    int error = slot_take(want, &first, &count);
+
+    if (error) {
+        assert_int_equal(error, -ENOSPC);
+        assert_int_equal(model_count(true), 0);
+        return;
+    }
+    assert_in_range(count, 1, want);
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(model_is_free(first + i));
+        model.references[first + i] = 1;
+    }
+}
+
+/* Up to 64 slots from a random one on that have references; holes are SLOT_NONE. */
+static size_t pick_used(slot_t slots[64])
+{
+    slot_t first = (slot_t)random_below(&seeded, SLOTS - 64);
+
+    for (unsigned i = 0; i < 64; i++)
+        slots[i] =
+            model.references[first + i] > 0 && random_below(&seeded, 4) ? first + i : SLOT_NONE;
+    return 1 + random_below(&seeded, 64);
+}
+
+static void drop_some(void)
+{
+    slot_t slots[64];
+    size_t count = pick_used(slots);
+
+    slot_drop_references(slots, count);
+    for (size_t i = 0; i < count; i++)
+        if (slots[i] != SLOT_NONE && --model.references[slots[i]] == 0 &&
+            model.unit_closed[slots[i] / UNIT_SLOTS])
+            model.in_service[slots[i]] = false;
+}
+
+static void add_some(void)
+{
+    slot_t slots[64];
+    size_t count = pick_used(slots);
+
+    slot_add_references(slots, count);
+    for (size_t i = 0; i < count; i++)
+        if (slots[i] != SLOT_NONE)
+            model.references[slots[i]]++;
+}
+
+static void retire_one(void)
+{
+    slot_t slot = (slot_t)random_below(&seeded, SLOTS);
+
+    if (model.references[slot] != 1)
+        return;
+    slot_retire(slot, 1);
+    model.references[slot] = 0;
+    model.retired[slot] = true;
+    model.in_service[slot] = false;
+}
+
+static bool model_unit_is_free(uint32_t unit)
+{
+    bool free = !model.unit_absent[unit] && !model.unit_closed[unit];
+
+    for (slot_t slot = unit * UNIT_SLOTS; slot < (unit + 1) * UNIT_SLOTS; slot++)
+        free &= model.references[slot] == 0;
+    return free;
+}
+
+static void withdraw(uint32_t max)
+{
+    uint32_t first, expected = UNITS;
+    uint32_t count = slot_withdraw_units(0, UNITS, max, &first);
+
+    while (expected > 0 && !model_unit_is_free(expected - 1))
+        expected--;
+    assert_int_equal(count > 0, expected > 0);
+    assert_true(count <= max);
+    if (count > 0)
+        assert_int_equal(first + count, expected);
+    for (uint32_t unit = first; unit < first + count; unit++) {
+        assert_true(model_unit_is_free(unit));
+        model.unit_absent[unit] = true;
+        memset(&model.in_service[unit * UNIT_SLOTS], 0, UNIT_SLOTS);
+    }
+}
+
+static void add_absent(void)
+{
+    uint32_t first;
+    uint32_t count = slot_absent_units(0, UNITS, 3, &first);
+
+    assert_int_equal(count > 0, memchr(model.unit_absent, 1, UNITS) != NULL);
+    if (count > 0)
+        add_units(first, count);
+}
+
+static void close_unit(void)
+{
+    uint32_t unit = (uint32_t)random_below(&seeded, UNITS);
+
+    if (model.unit_absent[unit] || model.unit_closed[unit])
+        return;
+    slot_close_units(unit, unit + 1);
+    model.unit_closed[unit] = true;
+    for (slot_t slot = unit * UNIT_SLOTS; slot < (unit + 1) * UNIT_SLOTS; slot++)
+        model.in_service[slot] = model.references[slot] > 0;
+}
+
+static void compare(void)
+{
+    unsigned in_service = 0;
+
+    for (slot_t slot = 0; slot < SLOTS; slot++) {
+        in_service += model.in_service[slot];
+        if (model.references[slot] > 0)
+            assert_int_equal(slot_references(slot), model.references[slot]);
+    }
+    assert_int_equal(slot_used(), model_count(false));
+    assert_int_equal(slot_in_service(), in_service);
+    assert_int_equal(slot_available(), model_count(true));
+}
+
+static void random_use_matches_the_model(void **state)
+{
+    model_exclude(SLOTS - 1);
+    for (unsigned step = 0; step < 30000; step++) {
+        switch (random_below(&seeded, step % 4000 == 0 ? 8 : 7)) {
+        case 0:
+        case 1:
+            take(1 + (unsigned)random_below(&seeded, RUN));
+            break;
+        case 2:
+        case 3:
+        case 4:
+            drop_some();
+            break;
+        case 5:
+            add_some();
+            break;
+        case 6:
+            if (random_below(&seeded, 50) == 0)
+                withdraw(1 + (uint32_t)random_below(&seeded, 4));
+            else if (random_below(&seeded, 50) == 0)
+                retire_one();
+            else if (random_below(&seeded, 10) == 0)
+                add_absent();
+            break;
+        default:
+            close_unit();
+        }
+        if (step % 500 == 0)
+            compare();
+    }
+    compare();
+}
+
+static void nothing_is_handed_out_that_is_not_in_service(void **state)
+{
+    slot_t first;
+    unsigned count;
+
+    assert_int_equal(slot_take(1, &first, &count), -ENOSPC);
+    add_units(3, 1);
+    assert_int_equal(slot_take(RUN, &first, &count), 0);
+    assert_int_equal(first, 3 * UNIT_SLOTS);
+    assert_int_equal(count, RUN);
+}
+
+static void runs_are_appended_and_then_reused(void **state)
+{
+    slot_t first;
+    unsigned count;
+
+    add_units(0, UNITS);
+    for (slot_t expected = 1; expected < SLOTS; expected += RUN) {
+        assert_int_equal(slot_take(RUN, &first, &count), 0);
+        assert_int_equal(first, expected);
+        assert_int_equal(count, expected + RUN < SLOTS ? RUN : SLOTS - expected);
+    }
+    assert_int_equal(slot_take(1, &first, &count), -ENOSPC);
+    for (slot_t slot = 1000; slot < 1010; slot++)
+        slot_drop_references(&slot, 1);
+    assert_int_equal(slot_take(RUN, &first, &count), 0);
+    assert_int_equal(first, 1000);
+    assert_int_equal(count, 10);
+}
+
+static void checksums_stay_with_their_slots(void **state)
+{
+    uint64_t values[RUN];
+    slot_t first;
+    unsigned count;
+
+    add_units(0, UNITS);
+    assert_int_equal(slot_take(RUN, &first, &count), 0);
+    for (unsigned i = 0; i < count; i++)
+        values[i] = random_next(&seeded);
+    slot_set_checksums(first, count, values);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(slot_checksum(first + i), values[i]);
+}
+
+static void references_beyond_counting_stay_for_good(void **state)
+{
+    slot_t slot;
+    unsigned count;
+
+    add_units(0, 1);
+    assert_int_equal(slot_take(1, &slot, &count), 0);
+    for (unsigned i = 0; i < UINT16_MAX + 10u; i++)
+        slot_add_references(&slot, 1);
+    for (unsigned i = 0; i < 2 * UINT16_MAX; i++)
+        slot_drop_references(&slot, 1);
+    assert_true(slot_references(slot) > 0);
+    assert_int_equal(slot_used(), 1);
+}
+
+/* Up to 64 MiB live, much more than that is taken over time and dropped in random order, in a file
+ * of 8 GiB. */
+static void a_small_set_does_not_march_through_a_large_file(void **state)
+{
+    enum { LIVE = 16384, TURNS = 20000 };
+    static slot_t live[LIVE];
+    unsigned alive = 0;
+    uint64_t charged;
+
+    slot_stop();
+    assert_int_equal(slot_start(8 * GIB / PAGE_SIZE), 0);
+    slot_exclude(0, 1);
+    slot_add_units(0, 4096);
+    charged = meta_charged();
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        unsigned want = 1 + (unsigned)random_below(&seeded, RUN);
+        unsigned count;
+        slot_t first;
+
+        while (alive + want > LIVE) {
+            slot_t *it = &live[random_below(&seeded, alive)];
+
+            slot_drop_references(it, 1);
+            *it = live[--alive];
+        }
+        assert_int_equal(slot_take(want, &first, &count), 0);
+        while (count > 0)
+            live[alive++] = first + --count;
+    }
+    /* Half again of 64 MiB and 64 MiB, at about 10.2 bytes a page. */
+    assert_in_range(meta_charged() - charged, 1, 160 * MIB / PAGE_SIZE * 11);
+}
+
+/* The metadata that goes with a unit is given back with it. */
+static void units_that_leave_take_their_tables_along(void **state)
+{
+    static slot_t slots[8 * UNIT_SLOTS];
+    uint64_t before;
+    uint32_t first;
+    slot_t run;
+    unsigned count;
+
+    add_units(0, UNITS);
+    for (unsigned i = 0; i < 16; i++) {
+        assert_int_equal(slot_take(RUN, &run, &count), 0);
+        for (unsigned k = 0; k < count; k++)
+            slots[i * RUN + k] = run + k;
+    }
+    slot_set_checksums(slots[100], 1, &(uint64_t){12345});
+    before = meta_charged();
+    slot_drop_references(slots, 16 * RUN);
+    assert_int_equal(slot_withdraw_units(0, UNITS, UNITS, &first), UNITS);
+    assert_int_equal(first, 0);
+    assert_int_equal(before - meta_charged(), 9 * PAGE_SIZE);
+    assert_int_equal(slot_checksum(slots[100]), 0);
+    assert_int_equal(slot_in_service(), 0);
+}
+
+/* Takes and drops without end. */
+static _Noreturn void churn(uint64_t seed)
+{
+    struct random random = {seed};
+    slot_t held[16][RUN];
+    unsigned counts[16] = {0};
+
+    for (;;) {
+        unsigned i = (unsigned)random_below(&random, 16);
+
+        slot_drop_references(held[i], counts[i]);
+        if (slot_take(1 + (unsigned)random_below(&random, RUN), &held[i][0], &counts[i]))
+            counts[i] = 0;
+        for (unsigned k = 1; k < counts[i]; k++)
+            held[i][k] = held[i][0] + k;
+    }
+}
+
+/* What killed processes held. */
+static void drop_all(void)
+{
+    for (slot_t slot = 1; slot < SLOTS; slot++)
+        if (slot_references(slot) > 0)
+            slot_drop_references(&slot, 1);
+    assert_int_equal(slot_used(), 0);
+}
+
+/* All that is free can be taken, nothing twice, and it adds up. */
+static void check_tables(void)
+{
+    static bool seen[SLOTS];
+    uint64_t available = slot_available();
+    uint64_t taken = 0;
+    unsigned used = 0;
+    slot_t first;
+    unsigned count;
+
+    memset(seen, 0, sizeof(seen));
+    for (slot_t slot = 1; slot < SLOTS; slot++)
+        used += slot_references(slot) > 0;
+    assert_int_equal(slot_used(), used);
+    while (slot_take(RUN, &first, &count) == 0) {
+        for (unsigned i = 0; i < count; i++) {
+            assert_false(seen[first + i]);
+            seen[first + i] = true;
+        }
+        taken += count;
+    }
+    assert_int_equal(taken, available);
+    for (slot_t slot = 0; slot < SLOTS; slot++)
+        if (seen[slot])
+            slot_drop_references(&slot, 1);
+}
+
+static void tables_survive_children_that_are_killed(void **state)
+{
+    add_units(0, UNITS);
+    for (unsigned round = 0; round < 60; round++) {
+        pid_t children[2];
+
+        for (unsigned i = 0; i < 2; i++) {
+            uint64_t seed = random_next(&seeded);
+
+            children[i] = fork();
+            if (children[i] == 0) {
+                family_fork_child();
+                churn(seed);
+            }
+        }
+        usleep((useconds_t)random_below(&seeded, 3000));
+        for (unsigned i = 0; i < 2; i++) {
+            kill(children[i], SIGKILL);
+            waitpid(children[i], NULL, 0);
+        }
+        drop_all();
+        check_tables();
+    }
+}
+
+static void *take_and_drop(void *argument)
+{
+    struct random random = {*(uint64_t *)argument};
+
+    for (unsigned i = 0; i < 20000; i++) {
+        slot_t slots[RUN];
+        unsigned count;
+
+        if (slot_take(1 + (unsigned)random_below(&random, RUN), &slots[0], &count))
+            continue;
+        for (unsigned k = 0; k < count; k++) {
+            slots[k] = slots[0] + k;
+            if (slot_references(slots[k]) != 1)
+                abort();
+        }
+        slot_drop_references(slots, count);
+    }
+    return NULL;
+}
+
+static void threads_share_the_tables(void **state)
+{
+    pthread_t threads[4];
+    uint64_t seeds[4];
+
+    add_units(0, UNITS);
+    for (unsigned i = 0; i < 4; i++) {
+        seeds[i] = random_next(&seeded);
+        pthread_create(&threads[i], NULL, take_and_drop, &seeds[i]);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(slot_used(), 0);
+    check_tables();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(random_use_matches_the_model),
+        TEST(nothing_is_handed_out_that_is_not_in_service),
+        TEST(runs_are_appended_and_then_reused),
+        TEST(checksums_stay_with_their_slots),
+        TEST(references_beyond_counting_stay_for_good),
+        TEST(a_small_set_does_not_march_through_a_large_file),
+        TEST(units_that_leave_take_their_tables_along),
+        TEST(tables_survive_children_that_are_killed),
+        TEST(threads_share_the_tables),
+    };
+
+    seeded = random_start(argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
