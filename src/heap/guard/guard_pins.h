@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this thread has pinned for system calls under way.
+ *
+ * Calls nest: a signal may interrupt one, and its handler make another. So the record is a stack:
+ * open, add, close in this order. A handler that leaves by siglongjmp() leaves entries behind;
+ * a later open takes them back.
+ */
+#ifndef USWAP_HEAP_GUARD_PINS_H
+#define USWAP_HEAP_GUARD_PINS_H
+
+#include "base/base.h"
+
+typedef unsigned guard_pins;
+
+guard_pins guard_pins_open(void);
+
+/* Pin a range; what lies outside the window is left alone. -errno as of arena_pin(). */
+int guard_pins_add(const void *address, size_t size);
+
+/* Pin as much of the start of the range as can be. */
+void guard_pins_add_up_to(const void *address, size_t size);
+
+void guard_pins_close(guard_pins pins);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interposed functions of signals: actions, masks, and waits with a mask. The sets they are
+ * given are stripped of our signals on their way to the kernel, and completed on their way back.
+ */
+#include "heap/guard/guard_real.h"
+#include "heap/guard/guard_signal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+
+/* ---- Sets ---- */
+
+static void set_bits(sigset_t *set, sigblock_mask bits)
+{
+    memcpy(set, &bits, sizeof(bits));
+}
+
+/* A copy without our signals; NULL stays NULL. */
+static const sigset_t *stripped(const sigset_t *set, sigset_t *copy)
+{
+    if (!set)
+        return NULL;
+    *copy = *set;
+    set_bits(copy, guard_signal_bits(set) & ~guard_signal_ours());
+    return copy;
+}
+
+/* ---- Actions ---- */
+
+/* What the program put into sa_mask of our signals, for each signal: bit 0 SIGBUS, bit 1 SIGSYS. */
+static _Atomic uint8_t masked_in[_NSIG];
+
+static uint8_t squeeze(sigblock_mask bits)
+{
+    return (uint8_t)((bits & sigblock_bit(SIGBUS) ? 1 : 0) | (bits & sigblock_bit(SIGSYS) ? 2 : 0));
+}
+
+static sigblock_mask expand(uint8_t squeezed)
+{
+    return (squeezed & 1 ? sigblock_bit(SIGBUS) : 0) | (squeezed & 2 ? sigblock_bit(SIGSYS) : 0);
+}
+
+static int change_action(int signo, const struct sigaction *action, struct sigaction *old)
+{
+    sigblock_mask bits = action ? guard_signal_bits(&action->sa_mask) : 0;
+    struct sigaction copy;
+
+    if (action) {
+        copy = *action;
+        set_bits(&copy.sa_mask, bits & ~guard_signal_ours());
+    }
+    if (REAL(sigaction)(signo, action ? &copy : NULL, old))
+        return -1;
+
+    uint8_t hidden =
+        action ? atomic_exchange(&masked_in[signo], squeeze(bits)) : atomic_load(&masked_in[signo]);
+    set_bits(&old->sa_mask, guard_signal_bits(&old->sa_mask) | expand(hidden));
+    return 0;
+}
+
+/* The arguments may lie in the window, or be the same: everything goes through copies. */
+exported int sigaction(int signo, const struct sigaction *restrict action,
+                       struct sigaction *restrict old)
+{
+    struct sigaction fresh, before;
+
+    if (action)
+        fresh = *action;
+    if (guard_signal_is_ours(signo))
+        guard_signal_action(signo, action ? &fresh : NULL, &before);
+    else if (change_action(signo, action ? &fresh : NULL, &before))
+        return -1;
+    if (old)
+        *old = before;
+    return 0;
+}
+
+static sighandler_t set_our_handler(int signo, sighandler_t handler, int flags)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    struct sigaction old;
+
+    guard_signal_action(signo, &action, &old);
+    return old.sa_handler;
+}
+
+sighandler_t bsd_signal(int signo, sighandler_t handler);
+sighandler_t __sysv_signal(int signo, sighandler_t handler);
+
+exported sighandler_t signal(int signo, sighandler_t handler)
+{
+    if (guard_signal_is_ours(signo))
+        return set_our_handler(signo, handler, SA_RESTART);
+    return REAL(signal)(signo, handler);
+}
+
+exported sighandler_t bsd_signal(int signo, sighandler_t handler)
+{
+    return signal(signo, handler);
+}
+
+exported sighandler_t ssignal(int signo, sighandler_t handler)
+{
+    return signal(signo, handler);
+}
+
+exported sighandler_t __sysv_signal(int signo, sighandler_t handler)
+{
+    if (guard_signal_is_ours(signo))
+        return set_our_handler(signo, handler, (int)(SA_RESETHAND | SA_NODEFER));
+    return REAL(__sysv_signal)(signo, handler);
+}
+
+exported sighandler_t sysv_signal(int signo, sighandler_t handler)
+{
+    return __sysv_signal(signo, handler);
+}
+
+/* ---- Masks ---- */
+
+static int change_mask(int how, const sigset_t *set, sigset_t *old)
+{
+    sigset_t copy, before;
+    sigblock_mask bits = set ? guard_signal_bits(set) : 0;
+    int error = REAL(pthread_sigmask)(how, stripped(set, &copy), &before);
+
+    if (error)
+        return error;
+    sigblock_mask hidden = guard_signal_note_mask(how, set ? &bits : NULL);
+    if (old) {
+        set_bits(&before, guard_signal_bits(&before) | hidden);
+        *old = before;
+    }
+    return 0;
+}
+
+exported int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return change_mask(how, set, old);
+}
+
+exported int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+    int error = change_mask(how, set, old);
+
+    if (!error)
+        return 0;
+    errno = error;
+    return -1;
+}
+
+/* ---- Waits ---- */
+
+exported int sigsuspend(const sigset_t *set)
+{
+    sigset_t copy;
+
+    return REAL(sigsuspend)(stripped(set, &copy));
+}
+
+exported int ppoll(struct pollfd *polled, nfds_t count, const struct timespec *timeout,
+                   const sigset_t *set)
+{
+    sigset_t copy;
+
+    return REAL(ppoll)(polled, count, timeout, stripped(set, &copy));
+}
+
+exported int pselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
+                     const struct timespec *timeout, const sigset_t *set)
+{
+    sigset_t copy;
+
+    return REAL(pselect)(count, readable, writable, exceptional, timeout, stripped(set, &copy));
+}
+
+exported int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout,
+                         const sigset_t *set)
+{
+    sigset_t copy;
+
+    return REAL(epoll_pwait)(fd, events, count, timeout, stripped(set, &copy));
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One function for each kind of argument in guard_table.h. Structures that hold pointers are pinned
+ * first, then read: a structure that cannot be pinned is not followed.
+ */
+#include "heap/guard/guard_walk.h"
+
+#include "arena/window.h"
+#include "heap/guard/guard_pins.h"
+
+#include <limits.h>
+#include <linux/aio_abi.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* More than this is no count that a system call takes. */
+#define COUNT_MAX (1 << 20)
+
+/* Requests that do not tell their size take no larger structure. */
+#define IOCTL_UNKNOWN 256
+
+/* The last argument of pselect6(). */
+struct mask_argument {
+    const void *mask;
+    size_t size;
+};
+
+/* Whether a structure can be read here: it is pinned, or outside the window and not obviously
+ * wrong. */
+static bool readable(const void *address, size_t size)
+{
+    return (uintptr_t)address >= PAGE_SIZE && guard_pins_add(address, size) == 0;
+}
+
+static size_t count_of(long value)
+{
+    return value > 0 && value <= COUNT_MAX ? (size_t)value : 0;
+}
+
+static void walk_string(const char *string)
+{
+    while (window_contains(string)) {
+        size_t rest = PAGE_SIZE - (uintptr_t)string % PAGE_SIZE;
+
+        if (guard_pins_add(string, rest) != 0 || memchr(string, 0, rest))
+            return;
+        string += rest;
+    }
+}
+
+static void walk_strings(const char *const *strings)
+{
+    if (!strings || !readable(strings, sizeof(*strings)))
+        return;
+    while (*strings) {
+        walk_string(*strings++);
+        if ((uintptr_t)strings % PAGE_SIZE == 0 && !readable(strings, sizeof(*strings)))
+            return;
+    }
+}
+
+static void walk_vector(const struct iovec *vector, size_t count)
+{
+    if (count > IOV_MAX || !readable(vector, count * sizeof(*vector)))
+        return;
+    for (size_t i = 0; i < count; i++)
+        guard_pins_add_up_to(vector[i].iov_base, vector[i].iov_len);
+}
+
+static void walk_message(const struct msghdr *message)
+{
+    if (!readable(message, sizeof(*message)))
+        return;
+    guard_pins_add_up_to(message->msg_name, message->msg_namelen);
+    guard_pins_add_up_to(message->msg_control, message->msg_controllen);
+    walk_vector(message->msg_iov, message->msg_iovlen);
+}
+
+static void walk_messages(const struct mmsghdr *messages, size_t count)
+{
+    if (!readable(messages, count * sizeof(*messages)))
+        return;
+    for (size_t i = 0; i < count; i++)
+        walk_message(&messages[i].msg_hdr);
+}
+
+static void walk_ioctl(const void *address, unsigned request)
+{
+    size_t size = _IOC_SIZE(request);
+    const struct ifconf *conf = address;
+
+    guard_pins_add_up_to(address, size ? size : IOCTL_UNKNOWN);
+    if (request == SIOCGIFCONF && readable(conf, sizeof(*conf)) && conf->ifc_len > 0)
+        guard_pins_add_up_to(conf->ifc_buf, (size_t)conf->ifc_len);
+}
+
+static void walk_mask(const struct mask_argument *pair)
+{
+    if (readable(pair, sizeof(*pair)))
+        guard_pins_add_up_to(pair->mask, pair->size);
+}
+
+static void walk_program(const struct sock_fprog *program, long operation)
+{
+    if (operation != SECCOMP_SET_MODE_FILTER || !readable(program, sizeof(*program)))
+        return;
+    guard_pins_add_up_to(program->filter, program->len * sizeof(*program->filter));
+}
+
+/* The kernel takes hold of the buffers at submission: they need not stay pinned after it. */
+static void walk_request(const struct iocb *request)
+{
+    if (!readable(request, sizeof(*request)))
+        return;
+
+    const void *buffer = (const void *)(uintptr_t)request->aio_buf;
+    if (request->aio_lio_opcode == IOCB_CMD_PREADV || request->aio_lio_opcode == IOCB_CMD_PWRITEV)
+        walk_vector(buffer, count_of((long)request->aio_nbytes));
+    else
+        guard_pins_add_up_to(buffer, request->aio_nbytes);
+}
+
+static void walk_requests(const struct iocb *const *requests, size_t count)
+{
+    if (!readable(requests, count * sizeof(struct iocb *)))
+        return;
+    for (size_t i = 0; i < count; i++)
+        walk_request(requests[i]);
+}
+
+static size_t bytes_for_bits(long bits)
+{
+    return align_up(count_of(bits), 64) / 8;
+}
+
+static void walk_measured(const void *address, const uint32_t *size)
+{
+    if (readable(size, sizeof(*size)))
+        guard_pins_add_up_to(address, *size);
+}
+
+static void walk_argument(const struct guard_argument *argument, unsigned index,
+                          const long arguments[6])
+{
+    const void *address = (const void *)arguments[index];
+    long by = arguments[argument->by];
+
+    switch ((enum guard_kind)argument->kind) {
+    case GUARD_VALUE:
+        return;
+    case GUARD_FIXED:
+    case GUARD_UP_TO:
+        guard_pins_add_up_to(address, argument->unit);
+        return;
+    case GUARD_SIZED:
+        guard_pins_add_up_to(address, by > 0 ? (size_t)by * argument->unit : 0);
+        return;
+    case GUARD_TEXT:
+        guard_pins_add_up_to(address, sizeof(long) + (by > 0 ? (size_t)by : 0));
+        return;
+    case GUARD_BITS:
+        guard_pins_add_up_to(address, bytes_for_bits(by));
+        return;
+    case GUARD_MEASURED:
+        walk_measured(address, (const uint32_t *)by);
+        return;
+    case GUARD_STRING:
+        walk_string(address);
+        return;
+    case GUARD_STRINGS:
+        walk_strings(address);
+        return;
+    case GUARD_VECTOR:
+        walk_vector(address, count_of(by));
+        return;
+    case GUARD_MESSAGE:
+        walk_message(address);
+        return;
+    case GUARD_MESSAGES:
+        walk_messages(address, count_of(by));
+        return;
+    case GUARD_IOCTL:
+        walk_ioctl(address, (unsigned)by);
+        return;
+    case GUARD_MASK:
+        walk_mask(address);
+        return;
+    case GUARD_PROGRAM:
+        walk_program(address, arguments[0]);
+        return;
+    case GUARD_REQUESTS:
+        walk_requests(address, count_of(by));
+        return;
+    }
+}
+
+void guard_walk(const struct guard_call *call, const long arguments[6])
+{
+    for (unsigned i = 0; i < 6; i++)
+        walk_argument(&call->argument[i], i, arguments);
+}

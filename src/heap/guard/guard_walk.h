@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Pins everything that a system call reaches through its arguments. */
+#ifndef USWAP_HEAP_GUARD_WALK_H
+#define USWAP_HEAP_GUARD_WALK_H
+
+#include "heap/guard/guard_table.h"
+
+/*
+ * Between guard_pins_open() and guard_pins_close(). What cannot be pinned is left to the kernel,
+ * which answers EFAULT if it needs it. Pointer arrays outside the window are read as they are: the
+ * caller must have given readable ones.
+ */
+void guard_walk(const struct guard_call *call, const long arguments[6]);
+
+#endif
