@@ -5,6 +5,7 @@
 #include "base/msg.h"
 #include "heap/guard/guard_call.h"
 #include "heap/guard/guard_filter.h"
+#include "heap/guard/guard_libc.h"
 #include "heap/guard/guard_trap.h"
 
 /* The handler first: with an inherited filter the next call may be trapped. */
@@ -18,6 +19,7 @@ int guard_start(void)
     if (error)
         return error;
 
+    guard_libc_open_signals();
     error = guard_filter_start();
     if (error)
         msg_warning(
