@@ -242,14 +242,19 @@ static int open_path(struct file *file)
                     "is neither directory, file nor block device; name one of these");
 }
 
+/* Bytes that are free there; a file system that does not count has as many as anybody wants. */
+static uint64_t free_space(const struct statfs *system)
+{
+    return system->f_blocks ? (uint64_t)system->f_bavail * (uint64_t)system->f_bsize : 1 * TIB;
+}
+
 /* Bytes that the file can grow to: what it has and what is free. */
 static uint64_t space_for(const struct file *file, const struct statfs *system)
 {
     struct stat status = {.st_blocks = 0};
 
     sys_call(SYS_fstat, file->fd, &status);
-    return (uint64_t)system->f_bavail * (uint64_t)system->f_bsize +
-           (uint64_t)status.st_blocks * 512;
+    return free_space(system) + (uint64_t)status.st_blocks * 512;
 }
 
 static void choose_size(struct file *file, uint64_t space)
@@ -392,7 +397,7 @@ uint64_t file_room(const struct file *file)
 
     if (file->device || sys_call(SYS_fstatfs, file->fd, &system) < 0)
         return file->size;
-    return min_u64(file->size, (uint64_t)system.f_bavail * (uint64_t)system.f_bsize);
+    return min_u64(file->size, free_space(&system));
 }
 
 int file_allocate(struct file *file, uint64_t offset, uint64_t length)

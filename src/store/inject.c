@@ -18,23 +18,20 @@ static void delay(uint64_t ns)
         futex_wait(&nobody, 0, ns);
 }
 
-/* Whether this transfer is one of those to be hit; counts it. */
-static bool is_hit(struct inject *plan)
-{
-    uint64_t number = atomic_fetch_add(&plan->seen, 1);
-
-    return number >= plan->skip && number - plan->skip < plan->count;
-}
-
 struct inject_effect inject_look_up(struct inject *plan, bool write)
 {
     struct inject_effect effect = {0, SIZE_MAX};
+    uint64_t hit;
 
-    if (plan->writes != write || !is_hit(plan))
+    if (plan->writes != write)
+        return effect;
+    hit = atomic_fetch_add(&plan->seen, 1) - plan->skip;
+    if (hit >= plan->count)
         return effect;
     delay(plan->delay_ns);
-    effect.error = plan->error;
-    if (plan->most)
+    if (plan->most && (hit == 0 || !plan->error))
         effect.most = plan->most;
+    else
+        effect.error = plan->error;
     return effect;
 }

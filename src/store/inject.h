@@ -12,12 +12,12 @@
 
 /* What happens to which transfers. A resumed transfer counts again. */
 struct inject {
-    bool writes;           /* writes; else reads */
-    uint64_t skip;         /* so many go through first */
-    uint64_t count;        /* then so many are hit */
-    int error;             /* 0, or the -errno that they give */
-    size_t most;           /* 0, or the bytes they transfer at most */
-    uint64_t delay_ns;     /* how long they wait before they start */
+    bool writes;       /* writes; else reads */
+    uint64_t skip;     /* so many go through first */
+    uint64_t count;    /* then so many are hit */
+    int error;         /* 0, or the -errno that they give */
+    size_t most;       /* 0, or the bytes they transfer at most; with error: only the first one */
+    uint64_t delay_ns; /* how long they wait before they start */
     _Atomic uint64_t seen; /* transfers so far; starts as 0 */
 };
 

@@ -22,7 +22,7 @@ enum io_kind {
 /* A transfer. The caller sets all but the last group; length is the sum of the buffers' lengths. */
 struct io_request {
     enum io_kind kind;
-    int fd;
+    int fd; /* from fd_move_high(), before the first request: the swap thread has no others */
     uint64_t offset;
     size_t length;
     const struct iovec *buffers;

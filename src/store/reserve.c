@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reservation. Each process of the family is promised bytes of store; the units in service hold at
- * least the sum, and disk space is behind every one of them, so that a write never meets a full
- * disk.
+ * Reservation. The units in service hold at least what store_reserve() promised, and disk space is
+ * behind every one of them, so that a write never meets a full disk.
  *
- * Some slack is added while there is space, for long runs of free slots; it is never a reason to
- * fail. Growing is done at once, by the one who asks; shrinking later and in steps, by the swap
- * thread, and only when much is left over.
+ * Half as much again is added while there is space, for long runs of free slots, and is never a
+ * reason to fail. It decides how fast slots in random order are written again: 768 MiB in
+ * 929 MiB leave runs of 1.6 slots, which the disk takes at 0.11 GB/s; in 1145 MiB it is 3.1 slots
+ * and 0.86 GB/s.
+ *
+ * Growing is done at once, by the one who asks; shrinking later and in steps, by the swap thread,
+ * and only when much is left over.
  *
  * Lock: shared->lock, held over fallocate(), but never in the fault path: store_reserve() is called
  * for commitment, not for faults, and the swap thread only tries it. Nothing that it guards is left
