@@ -15,10 +15,8 @@
 #include "heap/guard/guard_arch.h"
 #include "heap/guard/guard_call.h"
 #include "heap/guard/guard_filter.h"
-#include "heap/guard/guard_pins.h"
+#include "heap/guard/guard_rawsignal.h"
 #include "heap/guard/guard_signal.h"
-
-#include <errno.h>
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1
@@ -27,90 +25,6 @@
 static sigblock_mask *context_mask(ucontext_t *context)
 {
     return (sigblock_mask *)&context->uc_sigmask;
-}
-
-/* Both may be NULL, or lie in the window. */
-static bool pin_pair(const void *a, const void *b, size_t size)
-{
-    return (!a || guard_pins_add(a, size) == 0) && (!b || guard_pins_add(b, size) == 0);
-}
-
-static int apply_mask(int how, sigblock_mask set, sigblock_mask *mask)
-{
-    set &= ~guard_signal_ours();
-    if (how == SIG_BLOCK)
-        *mask |= set;
-    else if (how == SIG_UNBLOCK)
-        *mask &= ~set;
-    else if (how == SIG_SETMASK)
-        *mask = set;
-    else
-        return -EINVAL;
-    return 0;
-}
-
-static long change_mask(const long arguments[6], ucontext_t *context)
-{
-    const sigblock_mask *set = (const sigblock_mask *)arguments[1];
-    sigblock_mask *old = (sigblock_mask *)arguments[2];
-    guard_pins pins = guard_pins_open();
-    long result = -EINVAL;
-
-    if (arguments[3] != sizeof(sigblock_mask))
-        goto out;
-    result = -EFAULT;
-    if (!pin_pair(set, old, sizeof(*set)))
-        goto out;
-
-    sigblock_mask *mask = context_mask(context);
-    sigblock_mask before = *mask | guard_signal_note_mask((int)arguments[0], set);
-    result = set ? apply_mask((int)arguments[0], *set, mask) : 0;
-    if (old && !result)
-        *old = before;
-out:
-    guard_pins_close(pins);
-    return result;
-}
-
-/* What the kernel's rt_sigaction() takes and gives. */
-struct raw_action {
-    void (*handler)(int);
-    unsigned long flags;
-#if defined(__x86_64__)
-    void (*restorer)(void);
-#endif
-    sigblock_mask mask;
-};
-
-static void action_from_raw(struct sigaction *action, const struct raw_action *raw)
-{
-    *action = (struct sigaction){.sa_handler = raw->handler, .sa_flags = (int)raw->flags};
-    *(sigblock_mask *)&action->sa_mask = raw->mask;
-}
-
-static void action_to_raw(struct raw_action *raw, const struct sigaction *action)
-{
-    *raw = (struct raw_action){.handler = action->sa_handler,
-                               .flags = (unsigned long)action->sa_flags};
-    raw->mask = *(const sigblock_mask *)&action->sa_mask;
-}
-
-static long change_our_action(const long arguments[6])
-{
-    const struct raw_action *new = (const struct raw_action *)arguments[1];
-    struct raw_action *old = (struct raw_action *)arguments[2];
-    guard_pins pins = guard_pins_open();
-    struct sigaction action, before;
-    bool pinned = pin_pair(new, old, sizeof(*new));
-
-    if (pinned && new)
-        action_from_raw(&action, new);
-    if (pinned)
-        guard_signal_action((int)arguments[0], new ? &action : NULL, &before);
-    if (pinned && old)
-        action_to_raw(old, &before);
-    guard_pins_close(pins);
-    return pinned ? 0 : -EFAULT;
 }
 
 static long change_signal_stack(const long arguments[6], ucontext_t *context)
@@ -127,12 +41,12 @@ static long serve(long number, const long arguments[6], ucontext_t *context)
 {
     switch (number) {
     case SYS_rt_sigprocmask:
-        return change_mask(arguments, context);
+        return guard_rawsignal_mask(arguments, context_mask(context));
     case SYS_sigaltstack:
         return change_signal_stack(arguments, context);
     case SYS_rt_sigaction:
         if (guard_signal_is_ours((int)arguments[0]))
-            return change_our_action(arguments);
+            return guard_rawsignal_action(arguments);
         return guard_call(number, arguments);
     default:
         return guard_call(number, arguments);

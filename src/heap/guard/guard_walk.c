@@ -54,7 +54,7 @@ static void walk_string(const char *string)
     }
 }
 
-static void walk_strings(const char *const *strings)
+void guard_walk_strings(const char *const *strings)
 {
     if (!strings || !readable(strings, sizeof(*strings)))
         return;
@@ -174,7 +174,7 @@ static void walk_argument(const struct guard_argument *argument, unsigned index,
         walk_string(address);
         return;
     case GUARD_STRINGS:
-        walk_strings(address);
+        guard_walk_strings(address);
         return;
     case GUARD_VECTOR:
         walk_vector(address, count_of(by));

@@ -12,4 +12,7 @@
  */
 void guard_walk(const struct guard_call *call, const long arguments[6]);
 
+/* The same for an array of strings up to NULL, as argv. */
+void guard_walk_strings(const char *const *strings);
+
 #endif
