@@ -47,18 +47,18 @@ void futex_wake_all_shared(_Atomic uint32_t *word)
 /* The ranks this thread holds, as bits: a rank may be taken only above all of them. */
 static __thread uint32_t held;
 
-static void check_take(const struct lock *lock)
+void lock_check_take(uint32_t rank)
 {
-    if (held >> lock->rank)
+    if (held >> rank)
         __builtin_trap();
-    held |= 1u << lock->rank;
+    held |= 1u << rank;
 }
 
-static void check_drop(const struct lock *lock)
+void lock_check_drop(uint32_t rank)
 {
-    if (!(held & 1u << lock->rank))
+    if (!(held & 1u << rank))
         __builtin_trap();
-    held &= ~(1u << lock->rank);
+    held &= ~(1u << rank);
 }
 
 static void check_reset(const struct lock *lock)
@@ -71,16 +71,6 @@ bool lock_any_held(void)
     return held != 0;
 }
 #else
-static void check_take(const struct lock *lock)
-{
-    (void)lock;
-}
-
-static void check_drop(const struct lock *lock)
-{
-    (void)lock;
-}
-
 static void check_reset(const struct lock *lock)
 {
     (void)lock;
@@ -111,7 +101,7 @@ void lock_take(struct lock *lock)
 {
     uint32_t free = 0;
 
-    check_take(lock);
+    lock_check_take(lock->rank);
     if (unlikely(!atomic_compare_exchange_strong_explicit(
             &lock->word, &free, 1, memory_order_acquire, memory_order_relaxed)))
         take_slowly(lock);
@@ -119,7 +109,7 @@ void lock_take(struct lock *lock)
 
 void lock_drop(struct lock *lock)
 {
-    check_drop(lock);
+    lock_check_drop(lock->rank);
     if (unlikely(atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2))
         wake(&lock->word, 1, FUTEX_PRIVATE_FLAG);
 }

@@ -17,12 +17,13 @@
 /* In the order in which they may be taken. */
 enum lock_rank {
     RANK_NONE,
-    RANK_REGION, /* the region table and the window's free ranges */
-    RANK_BUDGET, /* changes of the budget */
-    RANK_POOL,   /* the eviction order */
-    RANK_FRAME,  /* free frames and holes */
-    RANK_SLOT,   /* free slots, shared by a family of processes */
-    RANK_IO,     /* the queue of the swap thread */
+    RANK_REGION,  /* the region table and the window's free ranges */
+    RANK_BUDGET,  /* changes of the budget */
+    RANK_POOL,    /* the eviction order */
+    RANK_FRAME,   /* free frames and holes */
+    RANK_RESERVE, /* what of the stores is in service, shared by a family of processes */
+    RANK_SLOT,    /* free slots, shared as well */
+    RANK_IO,      /* the queue of the swap thread */
 };
 
 struct lock {
@@ -40,6 +41,21 @@ void lock_drop(struct lock *lock);
 
 /* Back to free, whoever held it: for the child after fork. */
 void lock_reset(struct lock *lock);
+
+/* Have the order checked for a lock of another make, as if it were one of this rank. */
+#ifdef USWAP_DEBUG
+void lock_check_take(uint32_t rank);
+void lock_check_drop(uint32_t rank);
+#else
+static inline void lock_check_take(uint32_t rank)
+{
+    (void)rank;
+}
+static inline void lock_check_drop(uint32_t rank)
+{
+    (void)rank;
+}
+#endif
 
 /* Whether this thread holds any lock; always false without USWAP_DEBUG. */
 bool lock_any_held(void);

@@ -18,6 +18,7 @@
  */
 #include "store/reserve.h"
 
+#include "base/lock.h"
 #include "base/meta.h"
 #include "store/family.h"
 #include "store/stores.h"
@@ -142,10 +143,12 @@ int reserve_bytes(uint64_t bytes, bool *too_much)
 
     if (likely(bytes <= before && before - bytes <= before / 4 + 2 * STEP))
         return 0;
+    lock_check_take(RANK_RESERVE);
     (void)!family_lock_take(&shared->lock);
     error = promise(bytes);
     *too_much = in_service() > upper_bound(shared->promised);
     family_lock_drop(&shared->lock);
+    lock_check_drop(RANK_RESERVE);
     return error;
 }
 
@@ -174,10 +177,12 @@ bool reserve_shrink_step(void)
 
     if (!family_lock_try(&shared->lock))
         return false;
+    lock_check_take(RANK_RESERVE);
     promised = atomic_load(&shared->promised);
     if (in_service() > upper_bound(promised))
         more = shrink(
             (uint32_t)min_u64(SHRINK_UNITS, (in_service() - with_slack(promised)) / UNIT_BYTES));
     family_lock_drop(&shared->lock);
+    lock_check_drop(RANK_RESERVE);
     return more;
 }

@@ -35,6 +35,7 @@
 #include "store/slot.h"
 
 #include "base/bitmap.h"
+#include "base/lock.h"
 #include "base/meta.h"
 #include "store/family.h"
 
@@ -236,6 +237,7 @@ static void rebuild(void)
 
 static void enter(void)
 {
+    lock_check_take(RANK_SLOT);
     if (unlikely(family_lock_take(&table->lock)))
         rebuild();
 }
@@ -244,6 +246,7 @@ static void leave(void)
 {
     charge_tables();
     family_lock_drop(&table->lock);
+    lock_check_drop(RANK_SLOT);
 }
 
 void slot_exclude(slot_t first, unsigned count)

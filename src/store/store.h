@@ -26,9 +26,13 @@ typedef uint32_t slot_t;
 /* The pages of one write at most: 1 MiB. */
 #define STORE_RUN_MAX 256
 
-/* Open the stores (none given: the default one). Once, at start, not in a handler. A message names
- * the path and the remedy. */
+/*
+ * Open the stores (none given: the default one). Once, at start, not in a handler. A message names
+ * the path and the remedy. USWAP_IO=uring or sync in the environment chooses how is written.
+ */
 int store_open(const struct uswap_store_options *options, unsigned count) must_check;
+
+/* Wait for what is in flight and close all. Slots and their content are gone. */
 void store_close(void);
 
 /* Bytes that the stores can hold, and bytes in slots now. */
@@ -36,26 +40,30 @@ uint64_t store_capacity(void);
 uint64_t store_used(void);
 
 /*
- * Make sure that the stores can hold so many bytes in all: files are extended (blocks allocated, so
- * that a disk that fills up later cannot fail a write) or shrunk. -ENOSPC: they cannot; what was
- * reserved before stays so.
+ * Make sure that the stores can hold so many bytes in all, of all processes that share them: space
+ * is allocated, so that a disk that fills up later cannot fail a write, or given back in time.
+ * -ENOSPC: they cannot; what was reserved before stays so. The last call counts: who calls this
+ * from several threads with values that may fall orders the calls. A call that changes little costs
+ * an atomic load; others wait for the file system, so this is not for the fault handler.
  */
 int store_reserve(uint64_t bytes) must_check;
 
 /*
- * Take up to want free slots in a row (fewer when there is no such run), with one reference. Runs
- * are appended: the search goes on where the last one ended, so that what is written together lies
- * together, and turns back to the beginning when enough has become free there, so that no more slot
- * metadata and file is touched than needed. -ENOSPC: no free slot at all.
+ * Take up to want (STORE_RUN_MAX at most) free slots in a row, fewer when there is no such run
+ * nearby, with one reference each. Runs are appended: the search goes on where the last one ended,
+ * so that what is written together lies together, and turns back to the beginning when enough has
+ * become free there, so that no more slot metadata and file is touched than needed. Only reserved
+ * space is given. -ENOSPC: no free slot at all.
  */
 int store_take_slots(unsigned want, slot_t *first, unsigned *count) must_check;
 
 /* Add or drop a reference to each slot; the last one frees it. SLOT_NONE entries are passed over.
- * Freed runs are discarded on the device in time. No IO is waited for. */
+ * No IO is waited for. */
 void store_add_references(const slot_t *slots, size_t count);
 void store_drop_references(const slot_t *slots, size_t count);
 
-/* Drop slots that were just taken and could not be written: they are never handed out again. */
+/* Drop slots that were just taken and could not be written: they are never handed out again. A
+ * store that fails write after write is given up as a whole by itself. */
 void store_retire_slots(slot_t first, unsigned count);
 
 /* Slots that could still be taken. */
@@ -82,8 +90,8 @@ struct store_write {
     unsigned buffer_count;
     uint64_t checksums[STORE_RUN_MAX]; /* one a page, from store_page_checksum() */
     /* Called once, with 0 or -errno, by the swap thread, or within store_submit() when there is no
-     * swap thread. All or nothing: on an error no slot of the run holds anything. It may not wait.
-     */
+     * swap thread. All or nothing: on an error no slot of the run holds anything. It may not wait,
+     * and so neither read nor submit: fork would wait for it, and it for fork. */
     void (*done)(struct store_write *write, int error);
     /* The store's own. */
     struct io_request request;
@@ -102,7 +110,8 @@ const char *store_describe(slot_t slot, char *buffer, size_t size);
  * fork. prepare: hold new IO back and wait until none is in flight. parent: go on. child: go on
  * with the same files and shared slot metadata, without swap thread (it is started again when
  * needed); the references are as before: the caller adds those of the child
- * (store_add_references()) in the parent, before the fork.
+ * (store_add_references()) in the parent, before the fork. A process that is killed leaves its
+ * references; locks that it held are taken over.
  */
 void store_fork_prepare(void);
 void store_fork_parent(void);

@@ -136,6 +136,29 @@ static void one_of_many_waiters_takes_it_over(void **state)
     assert_int_equal(atomic_load(&shared->stage), 1);
 }
 
+static void sit_in_every_seat(void)
+{
+    for (unsigned i = 0; i < FAMILY_SEATS; i++)
+        family_fork_child();
+    atomic_store(&shared->stage, 1);
+    pause();
+}
+
+/* Somebody is alive where the holder was; that is not the holder. */
+static void a_seat_that_was_taken_again_does_not_keep_the_lock(void **state)
+{
+    pid_t holder = fork_member(die_with_the_lock);
+    pid_t heir;
+
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+    heir = fork_member(sit_in_every_seat);
+    wait_for_stage(1);
+    assert_true(family_lock_take(&shared->lock));
+    family_lock_drop(&shared->lock);
+    kill(heir, SIGKILL);
+    waitpid(heir, NULL, 0);
+}
+
 static void execute_with_the_lock(void)
 {
     if (family_lock_take(&shared->lock))
@@ -232,6 +255,7 @@ int main(void)
         TEST(one_at_a_time_has_the_lock),
         TEST(a_lock_of_a_killed_member_is_taken_over),
         TEST(one_of_many_waiters_takes_it_over),
+        TEST(a_seat_that_was_taken_again_does_not_keep_the_lock),
         TEST(a_lock_of_a_member_that_executed_is_taken_over),
         TEST(a_slow_holder_keeps_the_lock),
         TEST(a_holder_in_another_pid_namespace_keeps_the_lock),

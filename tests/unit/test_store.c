@@ -507,6 +507,7 @@ static void a_disk_that_fills_up_does_not_fail_reserved_writes(void **state)
         }
     }
     assert_int_equal(store_reserve(89 * MIB), -ENOSPC);
+    assert_true(blocks_of(0) < slot_in_service() * PAGE_SIZE + MIB);
     assert_int_equal(write_run(&runs[0], 64, 1), 0);
     store_close();
     unmount_small(device);
