@@ -7,6 +7,7 @@
  *
  * State: one file descriptor and the covered ranges, written at start and in a child after fork.
  */
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/sys.h"
 #include "mask/mask.h"
@@ -38,9 +39,6 @@ struct uffdio_move {
 #define UFFDIO_MOVE_MODE_ALLOW_HOLES UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES
 #endif
 
-/* A program's own descriptors keep the numbers they would have without us. */
-#define FD_FLOOR 100
-
 /* How often a call that the kernel asks to repeat is repeated before it counts as failed. */
 #define RETRIES 1000
 
@@ -59,16 +57,6 @@ static struct {
 /* What UFFDIO_COPY fills with: larger runs in one call cost less a page. */
 static const char zeros[64 * 1024] __attribute__((aligned(PAGE_SIZE)));
 
-static int raise_fd(int fd)
-{
-    long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_FLOOR);
-
-    if (high < 0)
-        return fd;
-    sys_call(SYS_close, fd);
-    return (int)high;
-}
-
 /* A descriptor whose features are enabled, or -errno. */
 static int open_with(uint64_t features)
 {
@@ -83,7 +71,7 @@ static int open_with(uint64_t features)
         sys_call(SYS_close, fd);
         return (int)error;
     }
-    return raise_fd((int)fd);
+    return fd_move_high((int)fd);
 }
 
 static const char *explain(int error)
@@ -130,7 +118,7 @@ int mask_probe(const char **reason)
         *reason = explain(fd);
         return fd;
     }
-    sys_call(SYS_close, fd);
+    fd_close(fd);
     return 0;
 }
 
@@ -171,7 +159,7 @@ int mask_fork_child(void)
     const char *reason;
     int error;
 
-    sys_call(SYS_close, mask.fd);
+    fd_close(mask.fd);
     error = mask_start(&reason);
     for (unsigned i = 0; !error && i < mask.range_count; i++)
         error = register_range(&mask.ranges[i]);

@@ -13,10 +13,10 @@
  */
 #include "store/family.h"
 
+#include "base/fd.h"
 #include "base/lock.h"
 #include "base/meta.h"
 #include "base/sys.h"
-#include "store/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,12 +11,12 @@
  */
 #include "store/file.h"
 
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
 #include "base/size.h"
 #include "base/sys.h"
-#include "store/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -17,11 +17,11 @@
  */
 #include "store/io.h"
 
+#include "base/fd.h"
 #include "base/lock.h"
 #include "base/msg.h"
 #include "base/sys.h"
 #include "base/thread.h"
-#include "store/fd.h"
 #include "store/inject.h"
 #include "store/uring.h"
 

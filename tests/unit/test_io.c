@@ -8,7 +8,7 @@
 #include "cmocka_all.h"
 #include "random.h"
 #include "scratch.h"
-#include "store/fd.h"
+#include "base/fd.h"
 #include "store/inject.h"
 
 #include <errno.h>

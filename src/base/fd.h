@@ -3,8 +3,8 @@
  * Descriptors of ours in the program's table: out of the way of those that the program opens, and
  * known, so that a thread can have a table with these alone.
  */
-#ifndef USWAP_STORE_FD_H
-#define USWAP_STORE_FD_H
+#ifndef USWAP_BASE_FD_H
+#define USWAP_BASE_FD_H
 
 #include "base/base.h"
 
@@ -14,6 +14,9 @@ int fd_move_high(int fd);
 
 /* Close and forget such a descriptor; -1 is passed over. */
 void fd_close(int fd);
+
+/* The first such descriptor from this number on; -1: none. Any thread, any time. */
+int fd_next_ours(int from) must_check;
 
 /* Give the calling thread a table of its own, with the remembered descriptors only. */
 int fd_leave_program(void) must_check;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/fd.h"
+#include "base/fd.h"
 
 #include "base/sys.h"
 
@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 
 /* Ours start here when the limit allows it. */
-#define HIGH_FD 100
+#define HIGH_FD 512
 
 /* Stores, and a few more. */
 #define KEPT_MAX 16
@@ -64,6 +64,14 @@ void fd_close(int fd)
         return;
     forget(fd);
     sys_call(SYS_close, fd);
+}
+
+int fd_next_ours(int from)
+{
+    for (unsigned i = 0; i < kept_count; i++)
+        if (kept[i] >= from)
+            return kept[i];
+    return -1;
 }
 
 int fd_leave_program(void)

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The interposed syscall(): what a call would find interposed by name, it finds here. */
+#include "base/sys.h"
+#include "heap/guard/guard_fd.h"
+#include "heap/guard/guard_rawsignal.h"
+#include "heap/guard/guard_real.h"
+
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static long change_mask(const long arguments[6])
+{
+    sigblock_mask mask;
+    long result = sys_call(SYS_rt_sigprocmask, 0, NULL, &mask, sizeof(mask));
+
+    if (!result)
+        result = guard_rawsignal_mask(arguments, &mask);
+    if (!result)
+        result = sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+    return result;
+}
+
+/* Calls that return twice, or on another stack, take no pointer that the guard cares for: libc
+ * makes them. */
+exported long syscall(long number, ...)
+{
+    long arguments[6];
+    va_list list;
+
+    va_start(list, number);
+    for (unsigned i = 0; i < 6; i++)
+        arguments[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_rt_sigprocmask)
+        return guard_result(change_mask(arguments));
+    if (number == SYS_rt_sigaction && guard_signal_is_ours((int)arguments[0]))
+        return guard_result(guard_rawsignal_action(arguments));
+    if (number == SYS_close_range)
+        return guard_result(guard_fd_close_range((unsigned)arguments[0], (unsigned)arguments[1],
+                                                 (unsigned)arguments[2]));
+    if (number == SYS_close)
+        return close((int)arguments[0]);
+    if (guard_call_needed(number, arguments))
+        return guard_result(guard_call(number, arguments));
+    return REAL(syscall)(number, arguments[0], arguments[1], arguments[2], arguments[3],
+                         arguments[4], arguments[5]);
+}
