@@ -107,7 +107,8 @@ enum uswap_advice {
     USWAP_DONT_NEED,  /* the content of whole pages is dropped; they read as zero */
 };
 
-/* Advice on [address, address + size) in one region. -EINVAL: the range is not in a region. */
+/* Advice on [address, address + size), which need not be whole pages, in one region. -EINVAL: the
+ * range is not in a region. */
 int uswap_advise(void *address, size_t size, enum uswap_advice advice);
 
 /* Bring the range in and keep it resident until the same range is unpinned; pins add up. Memory

@@ -66,26 +66,45 @@ exported int uswap_map(size_t size, const struct uswap_map_options *options, voi
     return error;
 }
 
-/* The region that all of a range of whole pages is in, or NULL. */
-static struct region *region_around(const void *address, size_t size)
-{
-    struct region *region;
+/* A range of pages of one region. */
+struct span {
+    struct region *region; /* NULL: the range is not in one */
     object_t first;
-    uint64_t pages = align_up(size, PAGE_SIZE) >> PAGE_SHIFT;
+    uint32_t pages;
+};
 
-    if (!arena_started() || !size || (uintptr_t)address % PAGE_SIZE || !window_contains(address))
-        return NULL;
-    first = page_of(address);
-    region = region_of(first);
-    if (!region || !region_has(region, first) || first + pages > region_end(region))
-        return NULL;
-    return region;
+/* The pages that a range of bytes has a part in. */
+static struct span span_of(const void *address, size_t size)
+{
+    struct span span = {NULL, 0, 0};
+    uintptr_t last = (uintptr_t)address + size - 1;
+    struct region *region;
+
+    if (!arena_started() || !size || last < (uintptr_t)address || !window_contains(address) ||
+        !window_contains((void *)last))
+        return span;
+    region = region_of(page_of(address));
+    if (!region || !region_has(region, page_of(address)) ||
+        !region_has(region, page_of((void *)last)))
+        return span;
+    return (struct span){region, page_of(address), page_of((void *)last) - page_of(address) + 1};
 }
 
-static bool all_mapped(const struct region *region, object_t first, uint32_t pages)
+/* The pages that lie in a range of bytes whole. */
+static struct span whole_pages(struct span span, const void *address, size_t size)
 {
-    for (object_t page = first; page < first + pages; page++) {
-        if (region_of(page) != region || objects.slots[page] == SLOT_GONE)
+    uintptr_t first = align_up((uintptr_t)address, PAGE_SIZE);
+    uintptr_t end = align_down((uintptr_t)address + size, PAGE_SIZE);
+
+    span.first = page_of((void *)first);
+    span.pages = first < end ? (uint32_t)((end - first) >> PAGE_SHIFT) : 0;
+    return span;
+}
+
+static bool all_mapped(const struct span *span)
+{
+    for (object_t page = span->first; page < span->first + span->pages; page++) {
+        if (region_of(page) != span->region || objects.slots[page] == SLOT_GONE)
             return false;
     }
     return true;
@@ -93,14 +112,13 @@ static bool all_mapped(const struct region *region, object_t first, uint32_t pag
 
 exported int uswap_unmap(void *address, size_t size)
 {
-    struct region *region = region_around(address, size);
-    size_t bytes = align_up(size, PAGE_SIZE);
+    struct span span = span_of(address, size);
+    size_t bytes = (size_t)span.pages * PAGE_SIZE;
     bool charged;
 
-    if (!region ||
-        (region->gone && !all_mapped(region, page_of(address), (uint32_t)(bytes >> PAGE_SHIFT))))
+    if (!span.region || (uintptr_t)address % PAGE_SIZE || (span.region->gone && !all_mapped(&span)))
         return -EINVAL;
-    charged = region->charged;
+    charged = span.region->charged;
     arena_release(address, bytes);
     if (charged)
         arena_uncommit(bytes);
@@ -115,33 +133,32 @@ static int set_region_advice(struct region *region, enum region_advice advice)
 
 exported int uswap_advise(void *address, size_t size, enum uswap_advice advice)
 {
-    struct region *region = region_around(address, size);
+    struct span span = span_of(address, size);
     struct inside inside;
-    object_t first = region ? page_of(address) : 0;
-    uint32_t pages = (uint32_t)(align_up(size, PAGE_SIZE) >> PAGE_SHIFT);
     int error = 0;
 
-    if (!region)
+    if (!span.region)
         return -EINVAL;
     inside = inside_enter();
     switch (advice) {
     case USWAP_NORMAL:
-        error = set_region_advice(region, REGION_NORMAL);
+        error = set_region_advice(span.region, REGION_NORMAL);
         break;
     case USWAP_RANDOM:
-        error = set_region_advice(region, REGION_RANDOM);
+        error = set_region_advice(span.region, REGION_RANDOM);
         break;
     case USWAP_SEQUENTIAL:
-        error = set_region_advice(region, REGION_SEQUENTIAL);
+        error = set_region_advice(span.region, REGION_SEQUENTIAL);
         break;
     case USWAP_WILL_NEED:
-        error = advise_will_need(first, pages);
+        error = advise_will_need(span.first, span.pages);
         break;
     case USWAP_COLD:
-        advise_cold(first, pages);
+        advise_cold(span.first, span.pages);
         break;
     case USWAP_DONT_NEED:
-        discard_pages(first, pages);
+        span = whole_pages(span, address, size);
+        discard_pages(span.first, span.pages);
         break;
     default:
         error = -EINVAL;

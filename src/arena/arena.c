@@ -111,25 +111,46 @@ static uint64_t ram_of(const struct uswap_options *options)
     return options->ram ? options->ram : config_default_ram();
 }
 
-int arena_start(const struct uswap_options *options)
+static int check_options(const struct uswap_options *options, uint64_t ram)
 {
-    uint64_t ram = ram_of(options);
-    int error;
-
-    if (arena_started())
-        return -EALREADY;
     if (ram < BUDGET_MINIMUM) {
         msg_error("RAM budget of %lu bytes: at least 8M is needed", (unsigned long)ram);
         return -EINVAL;
     }
-    error = start_mask();
-    if (!error)
-        error = store_open(options->stores, options->stores_count);
-    if (!error)
-        error = start_memory(ram);
+    if (options->stores_count > USWAP_MAX_STORES) {
+        msg_error("%u stores: %u are possible", options->stores_count, USWAP_MAX_STORES);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int start_engine(uint64_t ram)
+{
+    int error = start_mask();
+
+    if (error)
+        return error;
+    error = start_memory(ram);
     if (!error)
         error = fault_start();
+    if (error)
+        mask_stop();
+    return error;
+}
+
+int arena_start(const struct uswap_options *options)
+{
+    uint64_t ram = ram_of(options);
+    int error = arena_started() ? -EALREADY : check_options(options, ram);
+
     if (!error)
+        error = store_open(options->stores, options->stores_count);
+    if (error)
+        return error;
+    error = start_engine(ram);
+    if (error)
+        store_close();
+    else
         atomic_store_explicit(&started, true, memory_order_release);
     return error;
 }
@@ -177,7 +198,8 @@ int arena_release(void *address, size_t size)
     return 0;
 }
 
-/* No fault takes what commitment locks, so signals may stay open: one system call in most cases less. */
+/* No fault takes what commitment locks, so signals may stay open: one system call in most cases
+ * less. */
 int arena_commit(uint64_t size)
 {
     return commit_take(size);

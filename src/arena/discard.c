@@ -163,7 +163,8 @@ static bool discard_object(struct run *run, object_t object, object_t first, uin
         object_wait(object, word);
         return false;
     case OBJECT_WRITING:
-        if (whole && object_discard_write(object, word))
+        /* Unmapped pages lose their slots to the next region: those in flight must be done. */
+        if (whole && !run->unmap && object_discard_write(object, word))
             return true;
         run_flush(run);
         object_wait(object, word);

@@ -18,7 +18,9 @@
 #include "arena/reclaim.h"
 #include "arena/supply.h"
 #include "base/bits.h"
+#include "base/fmt.h"
 #include "base/meta.h"
+#include "base/msg.h"
 #include "object/frame.h"
 #include "object/pool.h"
 #include "observe/stats.h"
@@ -239,12 +241,26 @@ static void forget_run(const struct batch *batch, slot_t first, unsigned count)
     store_retire_slots(first, count);
 }
 
+/* The first failure is told, and then each time that twice as many have come together. */
+static void report_failure(const struct store_write *write, int error)
+{
+    static _Atomic uint64_t failures;
+    uint64_t count = atomic_fetch_add(&failures, 1) + 1;
+    char place[128], name[8];
+
+    if (is_power_of_two(count))
+        msg_warning("cannot write to %s (%s, failure %lu): the objects stay in memory",
+                    store_describe(write->first, place, sizeof(place)), fmt_errno(error, name),
+                    (unsigned long)count);
+}
+
 static void write_done(struct store_write *write, int error)
 {
     struct pooled_write *pooled = (struct pooled_write *)write;
     struct batch *batch = pooled->batch;
 
     if (error) {
+        report_failure(write, error);
         atomic_store(&batch->failed, true);
         forget_run(batch, write->first, write->count);
     }

@@ -278,7 +278,8 @@ int fault_start(void)
 {
     struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
 
-    /* Not sigfillset(): that leaves out libc's own signals, and a thread must not be cancelled here. */
+    /* Not sigfillset(): that leaves out libc's own signals, and a thread must not be cancelled
+     * here. */
     memset(&action.sa_mask, 0xff, sizeof(action.sa_mask));
     return sigaction_raw(SIGBUS, &action, &program.action);
 }

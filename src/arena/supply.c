@@ -108,6 +108,12 @@ static void exceed(uint32_t count)
         msg_error("no memory: the system has none left and no store takes objects");
 }
 
+/* Whether the writes that are on their way free enough: a slow disk is no reason to evict more. */
+static bool enough_in_flight(uint32_t count)
+{
+    return evict_in_flight() >= (uint64_t)count + atomic_load(&supply.low);
+}
+
 unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
 {
     for (unsigned fruitless = 0;;) {
@@ -117,12 +123,11 @@ unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
             return taken;
         if (use_room(count))
             continue;
-        if (evict_step(atomic_load(&supply.step))) {
+        if (!enough_in_flight(count) && evict_step(atomic_load(&supply.step))) {
             fruitless = 0;
             continue;
         }
-        if (frame_free_count() < count || fruitless)
-            wait_for_event(seen);
+        wait_for_event(seen);
         if (!evict_in_flight() && ++fruitless > FRUITLESS_MAX) {
             exceed(count);
             fruitless = 0;

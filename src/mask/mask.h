@@ -19,6 +19,9 @@ int mask_probe(const char **reason) must_check;
 /* Open the engine. Once, at start. */
 int mask_start(const char **reason) must_check;
 
+/* Give the engine up again when the start fails further on. */
+void mask_stop(void);
+
 /* From now on missing pages in the range raise SIGBUS. Up to MASK_RANGES ranges. */
 #define MASK_RANGES 4
 int mask_cover(void *address, size_t size) must_check;

@@ -134,6 +134,13 @@ int mask_start(const char **reason)
     return 0;
 }
 
+void mask_stop(void)
+{
+    sys_call(SYS_close, mask.fd);
+    mask.fd = -1;
+    mask.range_count = 0;
+}
+
 static int register_range(const struct range *range)
 {
     struct uffdio_register call = {

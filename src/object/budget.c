@@ -5,6 +5,12 @@
 
 #include <stdatomic.h>
 
+/*
+ * Metadata is charged when it is needed, without asking. This much is kept free of pages for it: what
+ * the objects that come in between two looks at the budget can need.
+ */
+#define MARGIN (256 * KIB)
+
 static struct {
     _Atomic uint64_t limit; /* bytes */
     _Atomic int64_t pages;  /* charged, without metadata */
@@ -41,7 +47,7 @@ bool budget_take(uint64_t pages)
     int64_t now = atomic_load_explicit(&budget.pages, memory_order_relaxed);
 
     do {
-        if (resident_with(now + (int64_t)pages) > budget_limit())
+        if (resident_with(now + (int64_t)pages) + MARGIN > budget_limit())
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&budget.pages, &now, now + (int64_t)pages,
                                                     memory_order_relaxed, memory_order_relaxed));
@@ -63,7 +69,7 @@ void budget_give(uint64_t pages)
 
 int64_t budget_headroom(void)
 {
-    int64_t free = (int64_t)budget_limit() - (int64_t)budget_resident();
+    int64_t free = (int64_t)budget_limit() - (int64_t)(budget_resident() + MARGIN);
 
     return free / (int64_t)PAGE_SIZE;
 }
@@ -75,5 +81,6 @@ uint64_t budget_resident(void)
 
 uint64_t budget_peak(void)
 {
+    note_peak(budget_resident());
     return atomic_load_explicit(&budget.peak, memory_order_relaxed);
 }
