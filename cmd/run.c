@@ -124,19 +124,25 @@ static int check_stats(const char *path)
 
 /* ---- the preload library ---- */
 
-/* It lies next to this program, or where it was installed. */
+/* It lies next to this program in the build directory, or in the library directory of the same
+ * installation, wherever that was moved to. */
+static const char *const preload_places[] = {"", "../" USWAP_LIBDIR "/"};
+
 static bool find_preload(char path[PATH_MAX])
 {
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof(PRELOAD_NAME));
+    char program[PATH_MAX], candidate[2 * PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
-    if (length > 0) {
-        path[length] = '\0';
-        strcpy(strrchr(path, '/') + 1, PRELOAD_NAME);
-        if (access(path, R_OK) == 0)
+    if (length < 0)
+        return false;
+    program[length] = '\0';
+    strrchr(program, '/')[1] = '\0';
+    for (size_t i = 0; i < array_size(preload_places); i++) {
+        fmt_write(candidate, sizeof(candidate), "%s%s%s", program, preload_places[i], PRELOAD_NAME);
+        if (realpath(candidate, path))
             return true;
     }
-    fmt_write(path, PATH_MAX, "%s/%s", USWAP_LIBDIR, PRELOAD_NAME);
-    return access(path, R_OK) == 0;
+    return false;
 }
 
 /* Put the library in front of what is preloaded already. */
@@ -147,7 +153,7 @@ static int export_preload(void)
     const char *others = getenv("LD_PRELOAD");
 
     if (!find_preload(path)) {
-        msg_error("%s is neither next to this program nor in %s; install it there", PRELOAD_NAME,
+        msg_error("%s is neither next to this program nor in ../%s; install it there", PRELOAD_NAME,
                   USWAP_LIBDIR);
         return -ENOENT;
     }

@@ -41,7 +41,7 @@ in_group() {
 in_group "$TOOLS/workset" 1
 own=$peak
 own_group=$group_kib
-in_group "$USWAP" run --ram "$1M" --swap "$work/swap" --stats "$work/stats.json" -- \
+in_group "$USWAP" run --ram "$1M" --swap "$work/swap:4G" --stats "$work/stats.json" -- \
     "$TOOLS/workset" 1024
 expect 'every word was right' [ $code -eq 0 ]
 expect_swapped 'the working set' "$work/stats.json"

@@ -9,7 +9,7 @@ swap_descriptors() {
 }
 
 before=$(ls -A /dev/shm)
-"$USWAP" run --ram 16M --swap "$work/swap" -- "$TOOLS/workset" 64 linger >"$work/out" &
+"$USWAP" run --ram 16M --swap "$work/swap:4G" -- "$TOOLS/workset" 64 linger >"$work/out" &
 pid=$!
 for _ in $(seq 300); do
     grep -q ready "$work/out" && break

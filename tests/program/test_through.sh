@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What passes through the command untouched: exit code, signals, input, output, arguments.
 . "$(dirname "$0")/lib.sh"
-run=("$USWAP" run --ram 64M --swap "$work/swap" --)
+run=("$USWAP" run --ram 64M --swap "$work/swap:4G" --)
 
 for code in 0 1 2 7 126 127 255; do
     "${run[@]}" sh -c "exit $code"
@@ -10,9 +10,9 @@ for code in 0 1 2 7 126 127 255; do
 done
 
 for name in TERM KILL SEGV ABRT BUS; do
-    "${run[@]}" sh -c "ulimit -c 0; kill -$name \$\$" 2>/dev/null
+    "${run[@]}" sh -c "ulimit -c 0; kill -$name \$\$"
     expect "killed by $name" [ $? -eq $((128 + $(kill -l $name))) ]
-done
+done 2>/dev/null
 
 # The program is the process that was started: a signal from outside meets its own handler.
 "${run[@]}" bash -c 'trap "echo caught; exit 5" USR1; echo started; while :; do sleep 0.1; done' \
@@ -66,7 +66,7 @@ expect 'a preloaded library stays behind ours' \
 # The same by environment alone.
 preload=$(dirname "$USWAP")/libuswap-preload.so
 env LD_PRELOAD="$preload" USWAP_RAM=64M USWAP_SWAP="$work/swap:1G" USWAP_STATS="$work/s.json" \
-    sh -c 'exit 9'
+    bash -c 'exit 9'
 expect 'exit code by LD_PRELOAD alone' [ $? -eq 9 ]
 expect 'budget by LD_PRELOAD alone' [ "$(statistic ram_budget_bytes "$work/s.json")" = 67108864 ]
 expect 'nothing is left in the swap directory' [ -z "$(ls -A "$work/swap")" ]

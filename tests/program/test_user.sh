@@ -11,7 +11,7 @@ chown 65534:65534 "$work/swap"
 as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all)
 
 expect 'it is somebody else' [ "$("${as_nobody[@]}" id -u)" -eq 65534 ]
-"${as_nobody[@]}" "$work/bin/uswap" run --ram 16M --swap "$work/swap" \
+"${as_nobody[@]}" "$work/bin/uswap" run --ram 16M --swap "$work/swap:4G" \
     --stats "$work/swap/stats.json" -- "$work/bin/workset" 64
 expect 'every word was right' [ $? -eq 0 ]
 expect_swapped 'workset' "$work/swap/stats.json"
