@@ -3,9 +3,8 @@
  * Swap files and devices.
  *
  * A swap file has no name from the moment it is open, so that nothing is left of it whatever way
- * the program ends. What already holds data is never taken: a regular file must be zero wherever
- * it is looked at, a block device at its first and last blocks, or carry the mark of an earlier run
- * or of mkswap. Neither may be in use by another process.
+ * the program ends. What already holds data is never taken (claim.c), nor what is in use by
+ * another process.
  *
  * Only raw system calls: the libc functions of these names are interposed in a program under uswap.
  */
@@ -15,8 +14,8 @@
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
-#include "base/size.h"
 #include "base/sys.h"
+#include "store/claim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,22 +28,10 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-/* Of a file or device that exists this much is looked at from its start and its end. */
-#define LOOK_SIZE (128 * KIB)
-/* And so many single pages of a file in between. */
-#define LOOK_SAMPLES 256
-
 #define SIZE_MIN (1 * MIB)
 
 /* Bytes that may be dirty in the page cache, where there is no O_DIRECT. */
 #define UNFLUSHED_MAX (16 * MIB)
-
-static const char header_mark[] = "USWAP swap space, no data: may be used again\n";
-static const char mkswap_mark[] = "SWAPSPACE2";
-#define MKSWAP_OFFSET (PAGE_SIZE - 10)
-
-/* A page for headers and probes; O_DIRECT needs it aligned. Used at start only, by one thread. */
-static char page_buffer[PAGE_SIZE] __attribute__((aligned(4096)));
 
 static int complain(const char *path, int error, const char *reason)
 {
@@ -61,57 +48,6 @@ static int complain(const char *path, int error, const char *reason)
 static int open_fd(const char *path, int flags)
 {
     return (int)sys_call(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_LARGEFILE, 0600);
-}
-
-static int write_page(int fd)
-{
-    long done = sys_call(SYS_pwrite64, fd, page_buffer, PAGE_SIZE, 0);
-
-    if (done < 0)
-        return (int)done;
-    return done == (long)PAGE_SIZE ? 0 : -EIO;
-}
-
-/* What lies behind the end of the file reads as zero. */
-static int read_page(int fd, uint64_t offset)
-{
-    long done;
-
-    memset(page_buffer, 0, PAGE_SIZE);
-    done = sys_call(SYS_pread64, fd, page_buffer, PAGE_SIZE, offset);
-    return done < 0 ? (int)done : 0;
-}
-
-static bool page_is_zero(void)
-{
-    return page_buffer[0] == 0 && memcmp(page_buffer, page_buffer + 1, PAGE_SIZE - 1) == 0;
-}
-
-/* Whether a page every step bytes, from offset to end, is zero. */
-static bool is_zero(int fd, uint64_t offset, uint64_t end, uint64_t step)
-{
-    for (; offset < end; offset += step)
-        if (read_page(fd, offset) < 0 || !page_is_zero())
-            return false;
-    return true;
-}
-
-/* Start and end page by page, and samples in between. */
-static bool looks_empty(int fd, uint64_t size)
-{
-    uint64_t step = align_up(size / LOOK_SAMPLES + 1, PAGE_SIZE);
-    uint64_t tail = size > LOOK_SIZE ? align_down(size - LOOK_SIZE, PAGE_SIZE) : 0;
-
-    return is_zero(fd, 0, min_u64(size, LOOK_SIZE), PAGE_SIZE) &&
-           is_zero(fd, tail, size, PAGE_SIZE) && is_zero(fd, 0, size, step);
-}
-
-/* Whether the first page says that this may be overwritten. */
-static bool has_mark(int fd)
-{
-    return read_page(fd, 0) == 0 &&
-           (memcmp(page_buffer, header_mark, sizeof(header_mark)) == 0 ||
-            memcmp(page_buffer + MKSWAP_OFFSET, mkswap_mark, sizeof(mkswap_mark) - 1) == 0);
 }
 
 /* A file without a name in a directory, where the file system cannot make one by itself. */
@@ -166,7 +102,7 @@ static const char *take_over_file(const struct file *file, int fd, uint64_t *siz
     *size = (uint64_t)status.st_size;
     if (status.st_nlink != 1)
         return "has more than one name; remove the others or name another file";
-    if (!looks_empty(fd, *size))
+    if (!claim_file(fd, *size))
         return "holds data; uswap takes an empty file, one of zeros, or makes one";
     if (sys_call(SYS_fchmod, fd, 0600) < 0)
         return "belongs to another user; name another file";
@@ -209,15 +145,14 @@ static int open_device(struct file *file)
         return complain(file->path, fd, "device is not writable; name another one");
     if (fd < 0)
         return complain(file->path, fd, NULL);
-    if (sys_call(SYS_ioctl, fd, BLKGETSIZE64, &size) < 0 ||
-        !(has_mark(fd) ||
-          (is_zero(fd, 0, LOOK_SIZE, PAGE_SIZE) &&
-           is_zero(fd, align_down(size - LOOK_SIZE, PAGE_SIZE), size, PAGE_SIZE)))) {
+    if (sys_call(SYS_ioctl, fd, BLKGETSIZE64, &size) < 0 || !claim_device(fd, size)) {
         sys_call(SYS_close, fd);
         return complain(file->path, -EINVAL,
                         "device holds data; if it may be lost: wipefs -a, then mkswap");
     }
     file->device = true;
+    file->header = CLAIM_EDGE;
+    size -= min_u64(size, CLAIM_EDGE);
     if (file->size == 0 || file->size > size)
         file->size = size;
     return fd;
@@ -296,27 +231,18 @@ static int look_at_system(struct file *file)
     return 0;
 }
 
-static int write_header(struct file *file)
-{
-    memset(page_buffer, 0, PAGE_SIZE);
-    memcpy(page_buffer, header_mark, sizeof(header_mark));
-    return write_page(file->fd);
-}
-
-/* Write the header, past the page cache if the file system lets us. */
+/* Write the mark, past the page cache if the file system lets us. */
 static int probe(struct file *file)
 {
     int error = -EINVAL;
 
     if (sys_call(SYS_fcntl, file->fd, F_SETFL, O_DIRECT | O_LARGEFILE) == 0) {
-        error = write_header(file);
-        if (error == 0)
-            error = read_page(file->fd, 0);
+        error = claim_mark(file->fd);
         file->direct = error == 0;
     }
     if (!file->direct) {
         sys_call(SYS_fcntl, file->fd, F_SETFL, O_LARGEFILE);
-        error = write_header(file);
+        error = claim_mark(file->fd);
         if (!error && !file->ram)
             msg_info("--swap %s: no direct IO there: using the page cache, which is slower",
                      file->path);
@@ -366,7 +292,7 @@ int file_open(struct file *file, const char *path, uint64_t size)
 {
     int error;
 
-    *file = (struct file){.fd = -1, .size = size, .allocates = true};
+    *file = (struct file){.fd = -1, .size = size, .header = PAGE_SIZE, .allocates = true};
     file->path = keep_path(path ? path : default_path());
     if (!file->path)
         return -ENOMEM;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One swap file or device: open it without destroying what is not ours, allocate and discard its
- * space. The first page is a header and never holds data.
+ * space. It starts with a header that never holds data.
  */
 #ifndef USWAP_STORE_FILE_H
 #define USWAP_STORE_FILE_H
@@ -17,6 +17,7 @@ struct file {
     bool ram;         /* the file system keeps it in memory */
     bool allocates;   /* file_allocate() makes sure of the space */
     uint64_t size;    /* bytes, whole pages, header included */
+    uint64_t header;  /* bytes */
     const char *path; /* as given, for messages */
     _Atomic uint64_t
         unflushed; /* bytes written since the page cache was emptied; not with O_DIRECT */

@@ -206,25 +206,30 @@ static void serve_ring(void)
     }
 }
 
+static void serve(bool has_own_table)
+{
+    int error = has_own_table ? uring_start(wake_fd) : -EPERM;
+
+    if (wanted_engine == IO_ENGINE_URING && error)
+        msg_info("no io_uring here: writing without it, which is slower");
+    if (error) {
+        serve_synchronously();
+    } else {
+        serve_ring();
+        uring_stop();
+    }
+}
+
 static void run_thread(void *argument)
 {
-    int error = -ENOSYS;
+    bool has_own_table = wanted_engine == IO_ENGINE_URING && fd_leave_program() == 0;
 
     (void)argument;
     sys_call(SYS_prctl, PR_SET_NAME, "uswapd");
-    if (wanted_engine == IO_ENGINE_URING) {
-        error = fd_leave_program();
-        if (!error)
-            error = uring_start(wake_fd);
-        if (error)
-            msg_info("no io_uring here: writing without it, which is slower");
-    }
-    if (error)
-        serve_synchronously();
-    else
-        serve_ring();
-    if (!error)
-        uring_stop();
+    serve(has_own_table);
+    /* Before io_stop() goes on: its caller may want the files closed for good. */
+    if (has_own_table)
+        sys_call(SYS_close_range, 0, ~0u, 0);
     atomic_store(&thread_state, THREAD_NONE);
     futex_wake_all(&thread_state);
     sys_call(SYS_exit, 0);

@@ -70,7 +70,7 @@ static int open_one(const char *path, uint64_t size)
     store->file.size =
         min_u64(store->file.size, (uint64_t)(UNITS_MAX - store->first_unit) * UNIT_BYTES);
     store->unit_count = (uint32_t)(align_up(store->file.size, UNIT_BYTES) / UNIT_BYTES);
-    capacity += store->file.size - PAGE_SIZE;
+    capacity += store->file.size - store->file.header;
     stores_count++;
     return 0;
 }
@@ -81,7 +81,7 @@ static void exclude_edges(const struct store *store)
     uint64_t first = (uint64_t)store->first_unit * UNIT_SLOTS;
     uint64_t pages = store->file.size / PAGE_SIZE;
 
-    slot_exclude((slot_t)first, 1);
+    slot_exclude((slot_t)first, (unsigned)(store->file.header / PAGE_SIZE));
     slot_exclude((slot_t)(first + pages),
                  (unsigned)((uint64_t)store->unit_count * UNIT_SLOTS - pages));
 }

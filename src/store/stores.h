@@ -6,7 +6,8 @@
 #include "store/file.h"
 #include "store/slot.h"
 
-/* A file or device and the slots in it: slot n of it lies at page n; its page 0 is the header. */
+/* A file or device and the slots in it: slot n of it lies at page n; the first ones are the header.
+ */
 struct store {
     struct file file;
     uint32_t first_unit;

@@ -4,6 +4,7 @@
 
 #include "cmocka_all.h"
 #include "scratch.h"
+#include "store/claim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -305,9 +306,53 @@ static void an_empty_device_is_taken_and_marked(void **state)
     for (unsigned round = 0; round < 2; round++) {
         assert_int_equal(file_open(&file, device, 0), 0);
         assert_true(file.device);
-        assert_int_equal(file.size, SIZE);
+        assert_int_equal(file.size, SIZE - CLAIM_EDGE);
+        assert_int_equal(file.header, CLAIM_EDGE);
         file_close(&file);
     }
+    scratch_unloop(device);
+}
+
+static void write_to_device(const char *device, uint64_t offset, const char *bytes, size_t count)
+{
+    int fd = open(device, O_WRONLY);
+
+    assert_int_equal(pwrite(fd, bytes, count, (off_t)offset), count);
+    fsync(fd);
+    close(fd);
+}
+
+/* A mark of somebody else's that came after ours or that of mkswap. */
+static void a_device_that_was_used_otherwise_later_is_refused(void **state)
+{
+    static const uint64_t offsets[] = {PAGE_SIZE, 64 * KIB + 64, SIZE - 64 * KIB};
+    char device[64];
+
+    if (!scratch_loop(&scratch, 8, device))
+        skip();
+    assert_int_equal(file_open(&file, device, 0), 0);
+    file_close(&file);
+    for (unsigned i = 0; i < array_size(offsets); i++) {
+        write_to_device(device, offsets[i], "x", 1);
+        scratch.messages = 0;
+        expect_refused(device, -EINVAL, "holds data");
+        write_to_device(device, offsets[i], "", 1);
+    }
+    assert_int_equal(file_open(&file, device, 0), 0);
+    file_close(&file);
+    scratch_unloop(device);
+}
+
+static void swap_space_with_another_mark_is_refused(void **state)
+{
+    char device[64], command[128];
+
+    if (!scratch_loop(&scratch, 8, device))
+        skip();
+    snprintf(command, sizeof(command), "mkswap %s >/dev/null 2>&1", device);
+    assert_int_equal(scratch_run(command, NULL, 0), 0);
+    write_to_device(device, PAGE_SIZE, "\xfc\x4e\x2b\xa9", 4);
+    expect_refused(device, -EINVAL, "holds data");
     scratch_unloop(device);
 }
 
@@ -374,6 +419,8 @@ int main(void)
         TEST(allocated_space_is_there_and_discarded_space_is_not),
         TEST(a_limit_of_file_size_is_respected),
         TEST(an_empty_device_is_taken_and_marked),
+        TEST(a_device_that_was_used_otherwise_later_is_refused),
+        TEST(swap_space_with_another_mark_is_refused),
         TEST(a_device_in_use_is_refused),
         TEST(a_device_with_a_file_system_is_refused),
         TEST(a_device_prepared_with_mkswap_is_taken),

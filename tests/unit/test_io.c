@@ -352,6 +352,18 @@ static void without_a_thread_the_caller_writes(void **state)
     write_where_forbidden(SYS_clone, EAGAIN, "no swap thread");
 }
 
+static bool has_ring_mapped(void)
+{
+    char line[512];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+
+    while (fgets(line, sizeof(line), maps))
+        found |= strstr(line, "io_uring") != NULL;
+    fclose(maps);
+    return found;
+}
+
 static void a_child_of_fork_has_a_thread_of_its_own(void **state)
 {
     pid_t child;
@@ -359,9 +371,12 @@ static void a_child_of_fork_has_a_thread_of_its_own(void **state)
 
     fill(make_transfer(0, IO_WRITE));
     assert_int_equal(hand_over(&transfers[0]), 0);
+    assert_int_equal(has_ring_mapped(), engine == IO_ENGINE_URING);
     child = fork();
     if (child == 0) {
         io_fork_child();
+        if (has_ring_mapped())
+            _exit(2);
         for (unsigned i = 10; i < 20; i++) {
             fill(make_transfer(i, IO_WRITE));
             if (hand_over(&transfers[i]))
