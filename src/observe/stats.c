@@ -30,9 +30,13 @@ void stats_fill(struct uswap_stats *stats)
     stats->fault_ns_max = stats_fault_ns.maximum;
 }
 
+/* Pins outlive the fork, with the balance that they count in. */
 void stats_reset(void)
 {
+    uint64_t pinned = stats_get(STAT_PAGES_PINNED);
+
     memset((void *)stats_counters, 0, sizeof(stats_counters));
+    stats_add(STAT_PAGES_PINNED, pinned);
     memset(&stats_fault_ns, 0, sizeof(stats_fault_ns));
     atomic_store(&store_counters.bytes_read, 0);
     atomic_store(&store_counters.bytes_written, 0);

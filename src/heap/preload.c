@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Start and end of the preload library. The library is linked with -z initfirst: its constructor
+ * runs before those of all other objects, libc included, so that nobody allocates, starts a thread
+ * or registers a fork handler earlier. What malloc gave out before lies outside the window and
+ * stays there.
+ *
+ * finish() is the first function registered with libc, so the last one that exit() calls, after all
+ * destructors, in whatever thread. _exit(), abort() and death by a signal write no statistics.
+ */
+#include "arena/arena.h"
+#include "base/fd.h"
+#include "base/msg.h"
+#include "heap/fork.h"
+#include "heap/guard/guard.h"
+#include "heap/heap.h"
+#include "heap/libc.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct uswap_options options;
+static pid_t started_by;
+static int spare_stderr; /* -1: there was no stderr to begin with */
+
+/* Programs that close stderr when they exit, as those of coreutils do, have done so by now. */
+static void write_stats(void)
+{
+    if (fcntl(STDERR_FILENO, F_GETFD) < 0 && spare_stderr >= 0)
+        dup2(spare_stderr, STDERR_FILENO);
+    uswap_write_stats(options.stats_path);
+}
+
+/* A child that was forked leaves the file of statistics to its parent. */
+static void finish(int status, void *unused)
+{
+    if (options.stats_path && getpid() == started_by)
+        write_stats();
+    arena_end();
+}
+
+static void plan_stats(void)
+{
+    started_by = getpid();
+    spare_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (spare_stderr >= 0)
+        spare_stderr = fd_move_high(spare_stderr);
+}
+
+static int start(void)
+{
+    int error = uswap_options_from_env(&options);
+
+    if (!error)
+        error = arena_start(&options);
+    if (error)
+        return error; /* a message said why */
+    libc_find();
+    error = guard_start();
+    if (error) {
+        msg_error("cannot start the guard of system calls: error %d", -error);
+        return error;
+    }
+    error = fork_register();
+    if (!error)
+        error = heap_start();
+    if (error)
+        msg_error("cannot start the heap: out of memory");
+    return error;
+}
+
+__attribute__((constructor)) static void preload_start(int argc, char **argv, char **envp)
+{
+    if (!environ)
+        environ = envp; /* libc has not been initialised yet */
+    if (start())
+        _exit(2);
+    if (options.stats_path)
+        plan_stats();
+    on_exit(finish, NULL);
+}
