@@ -2,11 +2,12 @@
 /*
  * Freed extents that jemalloc keeps are dirty: committed, and full of what nobody needs.
  *
- * While memory is plentiful they are kept for ten seconds, as jemalloc does by default. Under
- * pressure they would be written to a store. From there on they are kept for some milliseconds, and
- * no more of them than a small part of the budget: blocks that come and go are still reused without
- * a fault, and of what a program frees for good, much or little, hardly anything is written or
- * occupies slots.
+ * While memory is plentiful they are kept for ten seconds, as jemalloc does by default (but also
+ * the large ones: memory that comes back costs a fault for each page of it). Under pressure they
+ * would be written to a store. From there on they are kept for some milliseconds, and no more of
+ * them than a small part of the budget: blocks that come and go are still reused without a fault,
+ * and of what a program frees for good, much or little, hardly anything is written or occupies
+ * slots.
  *
  * What is to be done is found out in extent hooks, where jemalloc cannot be called. So the hook
  * leaves a note and raises heap_epoch, and the next thread that calls malloc or free does it.
@@ -16,6 +17,7 @@
 #include "heap/keep.h"
 
 #include "arena/arena.h"
+#include "base/clock.h"
 #include "heap/backing.h"
 #include "heap/heap.h"
 #include "heap/jemalloc.h"
@@ -31,10 +33,13 @@
 #define KEPT_SHARE 64
 #define KEPT_LEAST (256 * KIB)
 
-/* What costs more than a few instructions is done once in so many bytes that are committed or given
- * back. Of jemalloc's metadata at most 3.4 % of them is new.
+/*
+ * The survey is what costs more than a few instructions: it counts jemalloc's resident metadata. It
+ * is due after so many bytes committed and given back, but takes no more than this part of the
+ * time. In the meantime metadata may grow by less than 1 % of the heap that is touched.
  */
-#define SURVEY_STEP (4 * MIB)
+#define SURVEY_STEP  (4 * MIB)
+#define SURVEY_SHARE 64
 
 /* jemalloc's own settings. */
 struct keeping {
@@ -42,12 +47,14 @@ struct keeping {
     size_t oversize_threshold; /* free extents from this size on are not kept */
 };
 
-static const struct keeping plenty = {.dirty_decay_ms = 10000, .oversize_threshold = 8 * MIB};
+static const struct keeping plenty = {.dirty_decay_ms = 10000, .oversize_threshold = SIZE_MAX};
 static const struct keeping pressure = {.dirty_decay_ms = 10, .oversize_threshold = MIB};
 
 static unsigned first_arena;
 static unsigned arena_count;
 static _Atomic uint64_t traffic; /* bytes committed and given back so far */
+
+static _Atomic uint64_t survey_due; /* not before this time */
 
 /* As the last survey found them. */
 static _Atomic uint64_t budget;
@@ -77,19 +84,17 @@ static void control(const char *name, unsigned arena, void *value, size_t size)
 static void survey(void)
 {
     struct uswap_stats stats;
+    uint64_t begin = clock_now_ns();
 
-    backing_charge();
-    if (uswap_get_stats(&stats, sizeof(stats)))
+    if (begin < atomic_load_explicit(&survey_due, memory_order_relaxed))
         return;
-    atomic_store_explicit(&budget, stats.ram_budget_bytes, memory_order_relaxed);
-    atomic_store_explicit(&stored, stats.store_used_bytes, memory_order_relaxed);
-}
-
-void keep_start(unsigned first, unsigned number)
-{
-    first_arena = first;
-    arena_count = number;
-    survey();
+    backing_charge();
+    if (uswap_get_stats(&stats, sizeof(stats)) == 0) {
+        atomic_store_explicit(&budget, stats.ram_budget_bytes, memory_order_relaxed);
+        atomic_store_explicit(&stored, stats.store_used_bytes, memory_order_relaxed);
+    }
+    uint64_t end = clock_now_ns();
+    atomic_store_explicit(&survey_due, end + (end - begin) * SURVEY_SHARE, memory_order_relaxed);
 }
 
 static uint64_t kept(unsigned arena)
@@ -165,6 +170,14 @@ static void apply(struct keeping keeping)
         control("arena.0.dirty_decay_ms", first_arena + i, &keeping.dirty_decay_ms,
                 sizeof(keeping.dirty_decay_ms));
     }
+}
+
+void keep_start(unsigned first, unsigned number)
+{
+    first_arena = first;
+    arena_count = number;
+    apply(plenty);
+    survey();
 }
 
 /* The bits go when it is done, so that the hooks that run meanwhile do not ask for the same. */
