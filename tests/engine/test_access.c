@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* One thread over four times its budget: in order, at random, and both, for objects of all sizes.
+ */
+#include "engine_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RAM   (32 * MIB)
+#define SET   (128 * MIB)
+#define STORE (256 * MIB)
+
+static void sequential(uint64_t object_size)
+{
+    const size_t block = 64 * KIB;
+
+    engine_start(RAM, STORE);
+    struct uswap_stats before = engine_stats();
+    char *set = engine_map(SET, object_size);
+    for (size_t i = 0; i < SET / block; i++)
+        engine_fill(set + i * block, block, i + 1);
+    for (size_t i = 0; i < SET / block; i++)
+        engine_verify(set + i * block, block, i + 1);
+    for (size_t i = SET / block; i-- > 0;)
+        engine_verify(set + i * block, block, i + 1);
+    engine_expect_swapping(&before);
+}
+
+static void fresh_memory_is_zero(uint64_t object_size)
+{
+    engine_start(RAM, STORE);
+    char *set = engine_map(SET, object_size);
+    engine_verify_zero(set, SET);
+    engine_fill(set + SET / 2, PAGE_SIZE, 1);
+    engine_verify_zero(set, SET / 2);
+    engine_verify(set + SET / 2, PAGE_SIZE, 1);
+    engine_verify_zero(set + SET / 2 + PAGE_SIZE, SET / 2 - PAGE_SIZE);
+}
+
+/* Blocks of memory, each as its version says; version 0 is zero. */
+struct blocks {
+    char *memory;
+    size_t size;
+    size_t count;
+    uint16_t *versions;
+};
+
+static struct blocks make_blocks(size_t set, size_t size, size_t object_size)
+{
+    struct blocks blocks = {.size = size, .count = set / size};
+
+    blocks.memory = engine_map(set, object_size);
+    blocks.versions = calloc(blocks.count, sizeof(*blocks.versions));
+    expect(blocks.versions != NULL);
+    return blocks;
+}
+
+static uint64_t block_tag(const struct blocks *blocks, size_t i)
+{
+    return (uint64_t)i << 16 | blocks->versions[i];
+}
+
+static void write_block(const struct blocks *blocks, size_t i)
+{
+    blocks->versions[i]++;
+    engine_fill(blocks->memory + i * blocks->size, blocks->size, block_tag(blocks, i));
+}
+
+static void check_block(const struct blocks *blocks, size_t i)
+{
+    if (blocks->versions[i])
+        engine_verify(blocks->memory + i * blocks->size, blocks->size, block_tag(blocks, i));
+    else
+        engine_verify_zero(blocks->memory + i * blocks->size, blocks->size);
+}
+
+static void check_all(const struct blocks *blocks)
+{
+    for (size_t i = 0; i < blocks->count; i++)
+        check_block(blocks, i);
+}
+
+static void at_random(uint64_t object_size)
+{
+    uint64_t random = engine_seed();
+    unsigned steps = object_size < 64 * KIB ? 30000 : object_size < MIB ? 10000 : 1500;
+
+    engine_start(RAM, STORE);
+    struct uswap_stats before = engine_stats();
+    struct blocks blocks = make_blocks(SET, 512, object_size);
+    for (size_t i = 0; i < blocks.count; i += 3)
+        write_block(&blocks, i);
+    for (unsigned step = 0; step < steps; step++) {
+        size_t i = engine_below(&random, blocks.count);
+        check_block(&blocks, i);
+        if (engine_below(&random, 2))
+            write_block(&blocks, i);
+    }
+    check_all(&blocks);
+    engine_expect_swapping(&before);
+}
+
+static void run_of_blocks(const struct blocks *blocks, uint64_t *random)
+{
+    size_t length = 1 + engine_below(random, 3000);
+    size_t first = engine_below(random, blocks->count);
+    bool write = engine_below(random, 2);
+
+    for (size_t i = first; i < first + length && i < blocks->count; i++) {
+        check_block(blocks, i);
+        if (write)
+            write_block(blocks, i);
+    }
+}
+
+/* Regions with objects of different sizes compete for the budget; runs and single accesses. */
+static void mixed(uint64_t unused)
+{
+    static const size_t sizes[] = {4 * KIB, 16 * KIB, 64 * KIB, 2 * MIB};
+    struct blocks regions[array_size(sizes)];
+    uint64_t random = engine_seed();
+
+    engine_start(RAM, STORE);
+    struct uswap_stats before = engine_stats();
+    for (size_t r = 0; r < array_size(sizes); r++)
+        regions[r] = make_blocks(SET / 4, 1024, sizes[r]);
+    for (unsigned step = 0; step < 1500; step++) {
+        struct blocks *blocks = &regions[engine_below(&random, array_size(sizes))];
+        if (engine_below(&random, 4) == 0)
+            run_of_blocks(blocks, &random);
+        else
+            write_block(blocks, engine_below(&random, blocks->count));
+    }
+    for (size_t r = 0; r < array_size(sizes); r++)
+        check_all(&regions[r]);
+    engine_expect_swapping(&before);
+}
+
+/* One access that needs two objects at once. */
+static void across_the_border_of_objects(uint64_t object_size)
+{
+    engine_start(RAM, STORE);
+    struct uswap_stats before = engine_stats();
+    char *set = engine_map(SET, object_size);
+    for (uint64_t at = object_size; at < SET; at += object_size) {
+        uint64_t word = engine_word(1, at);
+        memcpy(set + at - 3, &word, sizeof(word));
+    }
+    for (uint64_t at = object_size; at < SET; at += object_size) {
+        uint64_t word = engine_word(1, at);
+        expect(memcmp(set + at - 3, &word, sizeof(word)) == 0, "at %llu", (unsigned long long)at);
+    }
+    engine_expect_swapping(&before);
+}
+
+static const struct engine_case cases[] = {
+    {.name = "sequential_4k", .run = sequential, .parameter = 4 * KIB},
+    {.name = "sequential_16k", .run = sequential, .parameter = 16 * KIB},
+    {.name = "sequential_64k", .run = sequential, .parameter = 64 * KIB},
+    {.name = "sequential_2m", .run = sequential, .parameter = 2 * MIB},
+    {.name = "fresh_memory_is_zero_4k", .run = fresh_memory_is_zero, .parameter = 4 * KIB},
+    {.name = "fresh_memory_is_zero_64k", .run = fresh_memory_is_zero, .parameter = 64 * KIB},
+    {.name = "random_4k", .run = at_random, .parameter = 4 * KIB},
+    {.name = "random_16k", .run = at_random, .parameter = 16 * KIB},
+    {.name = "random_64k", .run = at_random, .parameter = 64 * KIB},
+    {.name = "random_2m", .run = at_random, .parameter = 2 * MIB},
+    {.name = "mixed", .run = mixed},
+    {.name = "across_the_border_4k", .run = across_the_border_of_objects, .parameter = 4 * KIB},
+    {.name = "across_the_border_64k", .run = across_the_border_of_objects, .parameter = 64 * KIB},
+};
+
+int main(int argc, char **argv)
+{
+    return engine_test_main(argc, argv, cases, array_size(cases));
+}
