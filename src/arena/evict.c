@@ -388,8 +388,8 @@ static uint32_t evict_write(const object_t *victims, unsigned count)
     if (!batch)
         return 0;
     covered = open_writes(batch, writes, &write_count);
-    if (covered < batch->dirty_count && !store_free_slots())
-        reclaim_slots(2 * EVICT_STEP_MAX);
+    if (covered < batch->dirty_count && !store_free_slots() && !reclaim_slots(2 * EVICT_STEP_MAX))
+        store_ask_for_more();
     pages -= covered ? 0 : batch->pages;
     atomic_fetch_add(&evict.in_flight, batch->pages);
     atomic_fetch_add(&batch->writes_left, write_count);

@@ -170,6 +170,16 @@ static bool shrink(uint32_t max)
     return false;
 }
 
+void reserve_grow_step(void)
+{
+    if (!family_lock_try(&shared->lock))
+        return;
+    lock_check_take(RANK_RESERVE);
+    grow(in_service() + STEP, true);
+    family_lock_drop(&shared->lock);
+    lock_check_drop(RANK_RESERVE);
+}
+
 bool reserve_shrink_step(void)
 {
     bool more = false;

@@ -40,6 +40,8 @@ static _Atomic unsigned writes_in_flight;
 
 static struct io_request shrink_task;
 static _Atomic bool shrink_pending;
+static struct io_request grow_task;
+static _Atomic bool grow_pending;
 
 static struct store *store_of(slot_t slot)
 {
@@ -185,6 +187,24 @@ int store_reserve(uint64_t bytes)
     if (unlikely(too_much))
         start_shrinking();
     return error;
+}
+
+static void run_grow_task(struct io_request *request, int error)
+{
+    (void)request;
+    (void)error;
+    reserve_grow_step();
+    atomic_store(&grow_pending, false);
+    inflight_end(&inflight);
+}
+
+void store_ask_for_more(void)
+{
+    if (atomic_exchange(&grow_pending, true))
+        return;
+    inflight_begin(&inflight);
+    grow_task = (struct io_request){.kind = IO_TASK, .complete = run_grow_task};
+    io_submit(&grow_task);
 }
 
 int store_take_slots(unsigned want, slot_t *first, unsigned *count)
@@ -354,5 +374,6 @@ void store_fork_child(void)
     family_fork_child();
     io_fork_child();
     atomic_store(&shrink_pending, false);
+    atomic_store(&grow_pending, false);
     inflight_reset(&inflight);
 }

@@ -48,6 +48,10 @@ uint64_t store_used(void);
  */
 int store_reserve(uint64_t bytes) must_check;
 
+/* There is no free slot, for more was touched than promised (USWAP_MAP_OVERCOMMIT): have the swap
+ * thread allocate more if there is space. Does not wait. */
+void store_ask_for_more(void);
+
 /*
  * Take up to want (STORE_RUN_MAX at most) free slots in a row, fewer when there is no such run
  * nearby, with one reference each. Runs are appended: the search goes on where the last one ended,
