@@ -40,8 +40,11 @@ static void finish(int status, void *unused)
     arena_end();
 }
 
+/* What the program executes runs under uswap, too, and must not write to the same place: the
+ * statistics are those of this process. */
 static void plan_stats(void)
 {
+    unsetenv("USWAP_STATS");
     started_by = getpid();
     spare_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (spare_stderr >= 0)
