@@ -41,6 +41,9 @@
 #define SURVEY_STEP  (4 * MIB)
 #define SURVEY_SHARE 64
 
+/* Nor is the pause longer than this, also when the thread was not running meanwhile. */
+#define SURVEY_PAUSE_MAX ((uint64_t)10 * 1000 * 1000)
+
 /* jemalloc's own settings. */
 struct keeping {
     ssize_t dirty_decay_ms;
@@ -94,7 +97,8 @@ static void survey(void)
         atomic_store_explicit(&stored, stats.store_used_bytes, memory_order_relaxed);
     }
     uint64_t end = clock_now_ns();
-    atomic_store_explicit(&survey_due, end + (end - begin) * SURVEY_SHARE, memory_order_relaxed);
+    uint64_t pause = min_u64((end - begin) * SURVEY_SHARE, SURVEY_PAUSE_MAX);
+    atomic_store_explicit(&survey_due, end + pause, memory_order_relaxed);
 }
 
 static uint64_t kept(unsigned arena)

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -51,6 +53,14 @@ static void check_and_free(struct list *list)
     }
 }
 
+/* A child would need as much again: there is none, not even a dead one. */
+static void check_no_fork(void)
+{
+    errno = 0;
+    CHECK(fork() == -1 && errno == ENOMEM);
+    CHECK(waitpid(-1, NULL, 0) == -1 && errno == ECHILD);
+}
+
 static void check_size(size_t size)
 {
     size_t total;
@@ -66,6 +76,7 @@ static void check_size(size_t size)
     CHECK(!memalign(4096, 16 * MIB) && errno == ENOMEM);
     void *block = list;
     CHECK(posix_memalign(&block, 64, 16 * MIB) == ENOMEM && block == list);
+    check_no_fork();
     check_and_free(list);
 
     /* All of it at once, although just now it was many small blocks. */
