@@ -18,6 +18,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct uswap_options options;
@@ -40,11 +41,24 @@ static void finish(int status, void *unused)
     arena_end();
 }
 
+/* Not by unsetenv(): programs bring their own, which do not work before main() (bash). */
+static void forget_variable(char **environment, const char *assignment)
+{
+    size_t length = strlen(assignment);
+    char **to = environment;
+
+    for (char **from = environment; *from; from++) {
+        if (strncmp(*from, assignment, length) != 0)
+            *to++ = *from;
+    }
+    *to = NULL;
+}
+
 /* What the program executes runs under uswap, too, and must not write to the same place: the
  * statistics are those of this process. */
-static void plan_stats(void)
+static void plan_stats(char **environment)
 {
-    unsetenv("USWAP_STATS");
+    forget_variable(environment, "USWAP_STATS=");
     started_by = getpid();
     spare_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (spare_stderr >= 0)
@@ -80,6 +94,6 @@ __attribute__((constructor)) static void preload_start(int argc, char **argv, ch
     if (start())
         _exit(2);
     if (options.stats_path)
-        plan_stats();
+        plan_stats(envp);
     on_exit(finish, NULL);
 }
