@@ -2,11 +2,10 @@
 /*
  * The private copy of jemalloc sees these functions where it calls libc:
  *
- *   - Memory for its metadata, and for what is allocated before the engine runs (jemalloc's arena
- * 0), comes from one reserved range, handed out from the bottom up and never reused: jemalloc
- * retains what it has. One range, because then what of it is resident can be counted with
- * mincore(), which is what the budget is charged with: radix tree leaves are sparse, blocks are 2
- * MiB of which a few pages are touched, so neither mapped nor used bytes would be right.
+ *   - Memory for its metadata, and for what is allocated before the engine runs, comes from one
+ *     reserved range, from the bottom up; jemalloc never gives any of it back. The budget is
+ *     charged with what of the range is resident, counted by mincore(): tree leaves are sparse,
+ *     and of a block of 2 MiB a few pages are touched.
  *   - System calls are made directly: neither errno nor the interposed functions of this library.
  *   - There is no environment, no /etc/malloc.conf and no heap profiler for it: the user's
  *     jemalloc settings are not for this copy, and libm and libgcc_s need not be loaded.

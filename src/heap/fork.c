@@ -10,11 +10,11 @@
  *   - the clearing of the pthread_setspecific() arrays of other threads: kept out of the window
  *     (libc.h);
  *   - the reset of the name service database, which the parent touched after the gate was closed;
- *   - the list of fork handlers, on the heap when there are more than 48: the entry that holds our
- * child handler is looked at after our prepare handler has run, hence the two registrations. Thread
- * stacks are not from the window, except where a program gives malloc'ed stacks to
- * pthread_attr_setstack(). All signals are blocked in between: no handler of the program runs
- * there.
+ *   - the list of fork handlers, on the heap when there are more than 48: the entry that holds
+ *     our child handler is looked at after our prepare handler has run, hence two registrations.
+ *
+ * Not covered: the list of threads whose stacks the program made itself, from malloc'ed memory. All
+ * signals are blocked in between: no handler of the program runs there.
  *
  * Order. Ours are the first handlers registered, so they run last before the clone and first after
  * it. Locks are taken in the order list of streams, jemalloc's, the engine's gate, and dropped in

@@ -12,10 +12,10 @@
  *
  * Why no jemalloc lock is ever held while window memory is touched (checked against the source of
  * 5.3.0; a thread that faults with such a lock would make others wait for IO):
- *   - Extent descriptors, bitmaps, trees and thread caches hold all there is to know of a block;
- * nothing is written into free blocks (no junk filling, no guards, no use-after-free detection).
- *   - Extents are cleared for calloc after the locks are dropped, but for one case: those taken
- * from the retained ones, under the lock of growth. These are always zero already, see hooks.c.
+ *   - Extent descriptors, bitmaps, trees and thread caches hold all there is to know of a block.
+ *     Nothing is written into free blocks: no junk, no guards, no use-after-free detection.
+ *   - Extents are cleared for calloc after the locks are dropped, but for those taken from the
+ *     retained ones, under the lock of growth. These are always zero already, see hooks.c.
  *   - realloc copies between two blocks that the thread owns, without locks.
  *   - Thread caches, arenas and tables are allocated from arena 0 or from the base allocator.
  * And the fault handler calls no function of the heap. So a fault never waits for jemalloc, and a
