@@ -93,9 +93,9 @@ enum uswap_map_flags {
  * has no room; -EINVAL: size 0 or wrong options. */
 int uswap_map(size_t size, const struct uswap_map_options *options, void **address);
 
-/* Give back [address, address + size), which may be any run of whole pages of one region. Memory,
- * slots and commitment return; a later touch is a SIGSEGV. -EINVAL: not page-aligned, or not all of
- * it is mapped. */
+/* Give back [address, address + size), which may be any run of whole pages of one region; size is
+ * rounded up to whole pages. Memory, slots and commitment return; a later touch is a SIGSEGV.
+ * -EINVAL: address is not page-aligned, or not all of the range is mapped. */
 int uswap_unmap(void *address, size_t size);
 
 enum uswap_advice {

@@ -19,15 +19,16 @@
 /* A waiter looks again after this time, whatever happens. */
 #define WAIT_BOUND_NS 10000000
 
-/* So many looks without any progress, and nothing being written: memory cannot be freed. */
-#define FRUITLESS_MAX 200
+/* So many looks without any progress, and nothing being written: memory cannot be freed. Once that
+ * has been found it takes one look. */
+#define FRUITLESS_MAX 50
 
 static struct {
     _Atomic uint32_t events;
     _Atomic uint32_t waiters;
-    _Atomic uint32_t low;  /* pages: below this, evict */
-    _Atomic uint32_t step; /* pages: evict so many at a time */
-    _Atomic bool complained;
+    _Atomic uint32_t low;   /* pages: below this, evict */
+    _Atomic uint32_t step;  /* pages: evict so many at a time */
+    _Atomic bool exceeding; /* nothing could be evicted when it was tried last */
 } supply;
 
 void supply_set_budget(uint64_t pages)
@@ -96,10 +97,15 @@ static bool use_room(uint32_t count)
     return budget_take(missing) && populate(missing) == 0;
 }
 
+static unsigned fruitless_max(void)
+{
+    return atomic_load_explicit(&supply.exceeding, memory_order_relaxed) ? 0 : FRUITLESS_MAX;
+}
+
 /* Nothing can leave memory: go beyond the budget, and say so once. */
 static void exceed(uint32_t count)
 {
-    if (!atomic_exchange(&supply.complained, true))
+    if (!atomic_exchange(&supply.exceeding, true))
         msg_warning(
             "nothing can be evicted (the stores fail or too much is pinned): the RAM budget "
             "is exceeded rather than data lost");
@@ -127,11 +133,10 @@ unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
             fruitless = 0;
             continue;
         }
-        wait_for_event(seen);
-        if (!evict_in_flight() && ++fruitless > FRUITLESS_MAX) {
+        if (!evict_in_flight() && ++fruitless > fruitless_max())
             exceed(count);
-            fruitless = 0;
-        }
+        else
+            wait_for_event(seen);
     }
 }
 
@@ -180,6 +185,9 @@ void supply_refill(void)
     uint32_t low = atomic_load_explicit(&supply.low, memory_order_relaxed);
 
     pay_debt();
+    if (unlikely(atomic_load_explicit(&supply.exceeding, memory_order_relaxed)) &&
+        supply_free_pages() > low)
+        atomic_store(&supply.exceeding, false);
     if (supply_free_pages() + evict_in_flight() < low)
         evict_step(atomic_load_explicit(&supply.step, memory_order_relaxed));
 }
