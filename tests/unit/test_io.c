@@ -4,11 +4,11 @@
 #include "store/io.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/lock.h"
 #include "cmocka_all.h"
 #include "random.h"
 #include "scratch.h"
-#include "base/fd.h"
 #include "store/inject.h"
 
 #include <errno.h>

@@ -412,6 +412,19 @@ static void only_reserved_slots_are_handed_out(void **state)
     assert_int_equal(store_take_slots(1, &first, &count), 0);
 }
 
+static void more_than_was_reserved_can_be_asked_for(void **state)
+{
+    slot_t first;
+    unsigned count;
+
+    open_store(scratch.directory, 512 * MIB);
+    for (unsigned i = 0; i < 8; i++)
+        store_ask_for_more();
+    for (unsigned wait = 0; wait < 1000 && !store_free_slots(); wait++)
+        usleep(5000);
+    assert_int_equal(store_take_slots(STORE_RUN_MAX, &first, &count), 0);
+}
+
 static uint64_t blocks_of(unsigned store)
 {
     struct stat status;
@@ -689,6 +702,7 @@ int main(int argc, char **argv)
         TEST(a_store_that_fails_is_given_up_for_the_next),
         STORE_TEST(a_full_store_says_so),
         TEST(only_reserved_slots_are_handed_out),
+        TEST(more_than_was_reserved_can_be_asked_for),
         TEST(what_is_reserved_is_allocated_and_given_back),
         TEST(the_impossible_does_not_fill_the_disk),
         TEST(a_disk_that_fills_up_does_not_fail_reserved_writes),
