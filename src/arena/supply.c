@@ -21,7 +21,7 @@
 
 /* So many looks without any progress, and nothing being written: memory cannot be freed. Once that
  * has been found it takes one look. */
-#define FRUITLESS_MAX 50
+#define FRUITLESS_MAX 200
 
 static struct {
     _Atomic uint32_t events;
