@@ -20,7 +20,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+/* Since Linux 6.3; without it, some systems refuse. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
 
 #define SEAT_BITS   12
 #define SEAT_MASK   ((1u << SEAT_BITS) - 1)
@@ -78,8 +84,10 @@ static void sit_down(void)
 
 int family_start(void)
 {
-    long fd = sys_call(SYS_memfd_create, "uswap-family", 1 /* MFD_CLOEXEC */);
+    long fd = sys_call(SYS_memfd_create, "uswap-family", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
 
+    if (fd == -EINVAL)
+        fd = sys_call(SYS_memfd_create, "uswap-family", MFD_CLOEXEC);
     if (fd < 0)
         return (int)fd;
     family_fd = fd_move_high((int)fd);

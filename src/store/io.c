@@ -8,6 +8,7 @@
  *
  *   thread:  NONE --io_submit()--> RUNNING --io_stop()--> STOPPING --the thread--> NONE
  *            NONE --thread_start() failed--> IMPOSSIBLE: io_submit() transfers in the caller
+ *   A child of vfork() does not start it, and transfers in the caller while there is none.
  *
  * The thread has a table of descriptors of its own, with ours alone: the number of its ring cannot
  * get in the way of the program's descriptors, it holds none of those open, and a program that
@@ -49,6 +50,10 @@ static _Atomic uint32_t thread_state;
 static _Atomic bool asleep;
 static enum io_engine wanted_engine;
 static int wake_fd = -1;
+
+/* The process whose memory this is. A child of vfork() uses it too, but must not start the thread:
+ * it would die when the child becomes another program. */
+static long owner;
 
 const struct iovec *io_remaining(const struct io_request *request, size_t most,
                                  struct iovec *scratch, unsigned *count)
@@ -251,7 +256,7 @@ static bool enqueue(struct io_request *request)
 
     request->next = NULL;
     lock_take(&queue_lock);
-    if (atomic_load(&thread_state) == THREAD_NONE)
+    if (atomic_load(&thread_state) == THREAD_NONE && sys_call(SYS_getpid) == owner)
         start_thread();
     running = atomic_load(&thread_state) == THREAD_RUNNING;
     if (running) {
@@ -285,6 +290,7 @@ int io_start(enum io_engine engine)
         return (int)fd;
     wake_fd = fd_move_high((int)fd);
     wanted_engine = engine;
+    owner = sys_call(SYS_getpid);
     atomic_store(&thread_state, THREAD_NONE);
     return 0;
 }
@@ -315,6 +321,7 @@ static void replace_wake_fd(void)
 
 void io_fork_child(void)
 {
+    owner = sys_call(SYS_getpid);
     lock_reset(&queue_lock);
     queue_head = NULL;
     queue_tail = &queue_head;

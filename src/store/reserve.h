@@ -12,8 +12,8 @@ void reserve_stop(void);
 /* As store_reserve(). Sets *too_much when reserve_shrink_step() has something to do. */
 int reserve_bytes(uint64_t bytes, bool *too_much) must_check;
 
-/* Bring some more into service than was asked for, if there is space and nobody else is changing it.
- * By the swap thread. */
+/* Bring some more into service than was asked for, if there is space and nobody else is changing
+ * it. By the swap thread. */
 void reserve_grow_step(void);
 
 /* One step of giving back what is more than enough; true: there may be more. By the swap thread. */
