@@ -60,6 +60,8 @@ long guard_call_once(const struct guard_call *call, long number, const long argu
     guard_pins pins = guard_pins_open();
 
     guard_walk(call, arguments);
+    if (number == SYS_execve || number == SYS_execveat)
+        guard_pins_abandon(pins);
     long result = stub(number, arguments);
     guard_pins_close(pins);
     return result;

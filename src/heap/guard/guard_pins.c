@@ -97,6 +97,12 @@ void guard_pins_close(guard_pins pins)
         shrink();
 }
 
+void guard_pins_abandon(guard_pins pins)
+{
+    for (unsigned i = pins; i < depth; i++)
+        entry_at(i)->frame = 0;
+}
+
 static bool make_room(void)
 {
     if (depth < FEW || (many && depth < MANY))

@@ -23,4 +23,8 @@ void guard_pins_add_up_to(const void *address, size_t size);
 
 void guard_pins_close(guard_pins pins);
 
+/* Let the next open of this thread take back what was added since: for a call that does not return
+ * in a child of vfork(), which shares the record with its parent. */
+void guard_pins_abandon(guard_pins pins);
+
 #endif

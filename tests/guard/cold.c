@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "cold.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* More than the budget of 8 MiB that the test runs with. */
+#define PRESSURE (10 << 20)
+
+#define BLOCKS_MAX 64
+
+static struct block {
+    char *pages;
+    size_t count;
+} blocks[BLOCKS_MAX];
+static unsigned block_count;
+
+static const char *case_name = "";
+static enum way case_way;
+
+static _Noreturn void fail(const char *why)
+{
+    fprintf(stderr, "%s: %s\n", case_name, why);
+    exit(1);
+}
+
+void *cold(size_t size)
+{
+    size_t count = size / PAGE + 2;
+    char *pages = aligned_alloc(PAGE, count * PAGE);
+
+    if (!pages || block_count == BLOCKS_MAX)
+        fail("no memory");
+    memset(pages, 0, count * PAGE);
+    blocks[block_count++] = (struct block){pages, count};
+    return pages + PAGE - (size >= 16 ? 8 : size / 2 / 4 * 4);
+}
+
+void *cold_copy(const void *bytes, size_t size)
+{
+    return memcpy(cold(size), bytes, size);
+}
+
+char *cold_string(const char *string)
+{
+    size_t size = strlen(string) + 1;
+    char *pages = cold(2 * PAGE);
+
+    /* Across the boundary, however short. */
+    return memcpy(pages + 8 - size / 2, string, size);
+}
+
+long by_instruction(long number, ...)
+{
+    long a[6];
+    va_list list;
+    long result;
+
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    register long r10 __asm__("r10") = a[3];
+    register long r8 __asm__("r8") = a[4];
+    register long r9 __asm__("r9") = a[5];
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    if (result >= 0 || result < -4095)
+        return result;
+    errno = (int)-result;
+    return -1;
+}
+
+static bool under_uswap(void)
+{
+    return getenv("LD_PRELOAD") != NULL;
+}
+
+static bool is_resident(const struct block *block)
+{
+    unsigned char map[64];
+    size_t count = block->count < sizeof(map) ? block->count : sizeof(map);
+
+    if (by_instruction(SYS_mincore, block->pages, count * PAGE, map))
+        fail("mincore");
+    for (size_t i = 0; i < count; i++)
+        if (map[i] & 1)
+            return true;
+    return false;
+}
+
+static bool any_resident(void)
+{
+    for (unsigned i = 0; i < block_count; i++)
+        if (is_resident(&blocks[i]))
+            return true;
+    return false;
+}
+
+void chill(void)
+{
+    for (int tries = 0; under_uswap() && any_resident(); tries++) {
+        volatile char *pressure = malloc(PRESSURE);
+        if (!pressure || tries == 20)
+            fail("memory cannot be made cold");
+        for (size_t i = 0; i < 2 * PRESSURE; i += PAGE)
+            pressure[i % PRESSURE]++;
+        free((void *)pressure);
+    }
+    errno = 0;
+}
+
+void say(const char *what, long result, const void *bytes, size_t size)
+{
+    static const char *const ways[] = {"name", "syscall", "instruction"};
+    const unsigned char *byte = bytes;
+    int error = errno;
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < size; i++)
+        sum = sum * 31 + byte[i];
+    printf("%s/%s by %s: %ld", case_name, what, ways[case_way], result);
+    if (result == -1)
+        printf(" %s", strerrorname_np(error));
+    printf(" %08x\n", sum);
+    fflush(stdout);
+}
+
+int cold_main(const struct cold_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (int way = BY_NAME; way <= BY_INSTRUCTION; way++) {
+            case_name = cases[i].name;
+            case_way = (enum way)way;
+            cases[i].run((enum way)way);
+            while (block_count > 0)
+                free(blocks[--block_count].pages);
+        }
+    }
+    return 0;
+}

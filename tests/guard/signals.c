@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Signals and threads while system calls wait with memory that was swapped out. */
+#include "cold.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+
+static sigjmp_buf jump;
+static volatile sig_atomic_t caught;
+static int pipes[2];
+
+static void count(int signo)
+{
+    caught++;
+}
+
+/* What the waiting call waits for. */
+static void answer(int signo)
+{
+    caught++;
+    if (write(pipes[1], "x", 1) != 1)
+        _exit(1);
+}
+
+static void leave(int signo)
+{
+    siglongjmp(jump, 1);
+}
+
+static void alarm_soon(void (*handler)(int), int flags)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    struct itimerval soon = {.it_value.tv_usec = 30000};
+
+    caught = 0;
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+#define WAITING_READ(buffer) CALL(read(pipes[0], buffer, 100), SYS_read, pipes[0], buffer, 100)
+
+static void interrupted(enum way way)
+{
+    char *buffer = cold(100);
+
+    if (pipe(pipes))
+        exit(1);
+    chill();
+    alarm_soon(count, 0);
+    say("not restarted", WAITING_READ(buffer), buffer, 100);
+    say("caught", caught, "", 0);
+    chill();
+    alarm_soon(answer, SA_RESTART);
+    say("restarted", WAITING_READ(buffer), buffer, 100);
+    say("caught", caught, "", 0);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+/* The memory can leave again after the next call: its pin is not left behind. */
+static void left_by_a_jump(enum way way)
+{
+    char *buffer = cold(100);
+
+    if (pipe(pipes))
+        exit(1);
+    chill(); /* not while the alarm is on: a jump out of malloc() would break that */
+    for (int i = 0; i < 3; i++) {
+        if (sigsetjmp(jump, 1) == 0) {
+            alarm_soon(leave, 0);
+            WAITING_READ(buffer);
+            say("not reached", 0, "", 0);
+        }
+    }
+    fcntl(pipes[0], F_SETFL, O_NONBLOCK);
+    say("after it", read(pipes[0], buffer, 100), "", 0);
+    chill();
+    say("cold again", 0, buffer, 100);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static char *touched;
+
+static void touch(int signo)
+{
+    caught = touched[0];
+}
+
+/* The handler runs with every signal blocked. */
+static void everything_blocked(enum way way)
+{
+    struct sigaction action = {.sa_handler = touch}, back;
+    sigset_t all, old, now;
+
+    touched = cold(100);
+    touched[0] = 42;
+    sigfillset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR1, NULL, &back);
+    say("mask of the action", sigismember(&back.sa_mask, SIGBUS), &back.sa_mask, 8);
+    chill();
+    raise(SIGUSR1);
+    say("handler", caught, "", 0);
+    sigfillset(&all);
+    if (way == BY_NAME)
+        sigprocmask(SIG_SETMASK, &all, &old);
+    else
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
+    sigprocmask(SIG_BLOCK, NULL, &now);
+    say("mask", sigismember(&now, SIGBUS), &now, 8);
+    chill();
+    say("touched", touched[0], "", 0);
+    chill();
+    say("uname", CALL(access(touched, R_OK), SYS_access, touched, R_OK), "", 0);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+static void note_address(int signo, siginfo_t *info, void *context)
+{
+    caught = signo * 100 + info->si_code;
+    siglongjmp(jump, 1);
+}
+
+/* A file that is shorter than its mapping. */
+static void own_bus_handler(enum way way)
+{
+    struct sigaction action = {.sa_sigaction = note_address, .sa_flags = SA_SIGINFO}, back;
+    int fd = open("short", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    volatile char *mapped = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    char *buffer = cold(100);
+
+    sigaction(SIGBUS, &action, NULL);
+    sigaction(SIGBUS, NULL, &back);
+    say("action", back.sa_sigaction == note_address, "", 0);
+    say("flags", back.sa_flags & SA_SIGINFO, "", 0);
+    chill();
+    if (sigsetjmp(jump, 1) == 0)
+        say("read", mapped[0], "", 0);
+    say("caught", caught, "", 0);
+    say("memory", buffer[0], buffer, 100);
+    say("previous", (uintptr_t)signal(SIGBUS, SIG_DFL) == (uintptr_t)note_address, "", 0);
+    munmap((void *)mapped, PAGE);
+    close(fd);
+}
+
+static void own_sys_handler(enum way way)
+{
+    struct sigaction action = {.sa_handler = count};
+
+    caught = 0;
+    sigaction(SIGSYS, &action, NULL);
+    raise(SIGSYS);
+    kill(getpid(), SIGSYS);
+    say("caught", caught, "", 0);
+    signal(SIGSYS, SIG_IGN);
+    raise(SIGSYS);
+    say("ignored", caught, "", 0);
+    signal(SIGSYS, SIG_DFL);
+}
+
+static void *wait_for_ever(void *buffer)
+{
+    return (void *)read(pipes[0], buffer, 100);
+}
+
+static void cancelled(enum way way)
+{
+    char *buffer = cold(100);
+    pthread_t thread;
+    void *result = NULL;
+
+    if (way != BY_NAME)
+        return;
+    if (pipe(pipes))
+        exit(1);
+    for (int i = 0; i < 3; i++) {
+        chill();
+        pthread_create(&thread, NULL, wait_for_ever, buffer);
+        usleep(30000);
+        pthread_cancel(thread);
+        pthread_join(thread, &result);
+        say("cancelled", result == PTHREAD_CANCELED, "", 0);
+    }
+    chill();
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void *add(void *bytes)
+{
+    return (void *)(long)((char *)bytes)[0];
+}
+
+/* A new thread reads its locale, which lies on the heap, before it opens its signals. */
+static void started_in_the_cold(enum way way)
+{
+    char *buffer = cold(100);
+    pthread_attr_t *attributes = cold(sizeof(*attributes));
+    pthread_t thread;
+    long sum = 0;
+
+    if (way != BY_NAME)
+        return;
+    buffer[0] = 5;
+    pthread_attr_init(attributes);
+    for (int i = 0; i < 20; i++) {
+        void *result;
+        chill();
+        pthread_create(&thread, attributes, add, buffer);
+        pthread_join(thread, &result);
+        sum += (long)result;
+    }
+    say("sum", sum, "", 0);
+}
+
+int main(void)
+{
+    static const struct cold_case cases[] = {
+        {"interrupted", interrupted},
+        {"left by a jump", left_by_a_jump},
+        {"everything blocked", everything_blocked},
+        {"own SIGBUS handler", own_bus_handler},
+        {"own SIGSYS handler", own_sys_handler},
+        {"cancelled", cancelled},
+        {"started in the cold", started_in_the_cold},
+    };
+
+    return cold_main(cases, sizeof(cases) / sizeof(cases[0]));
+}
