@@ -277,7 +277,7 @@ void io_submit(struct io_request *request)
         wake_thread();
         return;
     }
-    if (!atomic_exchange(&said, true))
+    if (atomic_load(&thread_state) == THREAD_IMPOSSIBLE && !atomic_exchange(&said, true))
         msg_warning("no swap thread can be started: every write is waited for, which is slower");
     run_and_complete(request);
 }
