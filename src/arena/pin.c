@@ -55,10 +55,13 @@ static bool too_much_pinned(uint32_t more)
 
 static void unpin_until(object_t first, object_t end)
 {
+    uint32_t pages = 0;
+
     for (uint64_t at = object_of(first); at < end; at += object_pages((object_t)at)) {
         object_drop_pin((object_t)at);
-        count_pins(object_pages((object_t)at), false);
+        pages += object_pages((object_t)at);
     }
+    count_pins(pages, false);
 }
 
 static int pin_objects(object_t first, object_t last)
@@ -79,6 +82,30 @@ static int pin_objects(object_t first, object_t last)
     return error;
 }
 
+/*
+ * The usual case, for the guard's sake without a system call: everything is resident. Pins may
+ * change outside the gate and with signals open, for nothing but the pin count of a word changes.
+ */
+static bool pin_resident(object_t first, object_t last)
+{
+    uint64_t at = object_of(first);
+    uint32_t pages = 0;
+    bool pinned = !too_much_pinned(last - (uint32_t)at + 1);
+
+    while (pinned && at <= last) {
+        uint64_t word = object_load((object_t)at);
+        pinned = object_state_of(word) == OBJECT_RESIDENT && object_add_pin((object_t)at, word);
+        if (pinned) {
+            pages += object_pages((object_t)at);
+            at += object_pages((object_t)at);
+        }
+    }
+    count_pins(pages, true);
+    if (!pinned)
+        unpin_until(first, (object_t)at);
+    return pinned;
+}
+
 int arena_pin(const void *address, size_t size)
 {
     struct inside inside;
@@ -86,6 +113,8 @@ int arena_pin(const void *address, size_t size)
     int error;
 
     if (!clip(address, size, &first, &last))
+        return 0;
+    if (pin_resident(first, last))
         return 0;
     inside = inside_enter();
     error = pin_objects(first, last);
@@ -96,12 +125,8 @@ int arena_pin(const void *address, size_t size)
 
 void arena_unpin(const void *address, size_t size)
 {
-    struct inside inside;
     object_t first, last;
 
-    if (!clip(address, size, &first, &last))
-        return;
-    inside = inside_enter();
-    unpin_until(first, last + 1);
-    inside_leave(inside);
+    if (clip(address, size, &first, &last))
+        unpin_until(first, last + 1);
 }
