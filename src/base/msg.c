@@ -26,17 +26,39 @@ void msg_set_handler(uswap_message_fn handler, void *context)
     atomic_store(&handler_fn, handler);
 }
 
-static void print_line(char *line, size_t length)
+static long write_line(int fd, const char *line, size_t length)
 {
-    line[length++] = '\n';
     for (size_t done = 0; done < length;) {
-        long written = sys_call(SYS_write, 2, line + done, length - done);
+        long written = sys_call(SYS_write, fd, line + done, length - done);
         if (written == -EINTR)
             continue;
         if (written <= 0)
-            return;
+            return written;
         done += (size_t)written;
     }
+    return 0;
+}
+
+/* The swap thread has a table of descriptors of its own (see fd.h) and fetches the program's stderr
+ * for each line: were it to keep it, a program could not close it. */
+static void write_to_program(const char *line, size_t length)
+{
+    long program = sys_call(SYS_pidfd_open, sys_call(SYS_getpid), 0);
+    long fd = program < 0 ? program : sys_call(SYS_pidfd_getfd, program, 2, 0);
+
+    if (fd >= 0) {
+        write_line((int)fd, line, length);
+        sys_call(SYS_close, fd);
+    }
+    if (program >= 0)
+        sys_call(SYS_close, program);
+}
+
+static void print_line(char *line, size_t length)
+{
+    line[length++] = '\n';
+    if (write_line(2, line, length) == -EBADF)
+        write_to_program(line, length);
 }
 
 static void emit(enum uswap_level level, const char *format, va_list args)

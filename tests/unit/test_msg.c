@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,6 +103,33 @@ static void without_handler_stderr_gets_it_again(void **state)
     assert_int_equal(got.calls, 0);
 }
 
+static void *say_without_stderr(void *message)
+{
+    assert_int_equal(unshare(CLONE_FILES), 0);
+    close(2);
+    msg_warning("%s", (const char *)message);
+    return NULL;
+}
+
+static void a_thread_with_its_own_descriptors_reaches_stderr(void **state)
+{
+    char message[] = "from afar", text[64] = "";
+    int ends[2];
+    int saved = dup(2);
+    pthread_t thread;
+
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    dup2(ends[1], 2);
+    assert_int_equal(pthread_create(&thread, NULL, say_without_stderr, message), 0);
+    pthread_join(thread, NULL);
+    dup2(saved, 2);
+    close(saved);
+    assert_int_equal(read(ends[0], text, sizeof(text) - 1), strlen("uswap: from afar\n"));
+    assert_string_equal(text, "uswap: from afar\n");
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void a_stderr_that_takes_nothing_does_no_harm(void **state)
 {
     int saved = dup(2);
@@ -138,6 +167,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_handler_gets_it_without_prefix_and_newline, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(without_handler_stderr_gets_it_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_thread_with_its_own_descriptors_reaches_stderr, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_stderr_that_takes_nothing_does_no_harm, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_pipe_does_not_stop_the_program, setup, teardown),
     };
