@@ -54,6 +54,12 @@ wrapper=(env USWAP_SWAP=,)
 refused 'USWAP_SWAP=,: the path is missing' run -- "${start[@]}"
 wrapper=(env "USWAP_STATS=$work/none/s")
 refused "$work/none/s: cannot be written" run -- "${start[@]}"
+# Also without the command, and still before the program starts.
+wrapper=(env "LD_PRELOAD=$(dirname "$USWAP")/libuswap-preload.so" USWAP_RAM=lots)
+command=$USWAP
+USWAP=touch
+refused 'USWAP_RAM=lots: not a size' "$work/started"
+USWAP=$command
 wrapper=(env)
 
 # Unknown things.
