@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cold.h"
 
+#include "uswap/uswap.h"
+
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
-
-/* More than the budget of 8 MiB that the test runs with. */
-#define PRESSURE (10 << 20)
 
 #define BLOCKS_MAX 64
 
@@ -75,11 +75,6 @@ long by_instruction(long number, ...)
     return -1;
 }
 
-static bool under_uswap(void)
-{
-    return getenv("LD_PRELOAD") != NULL;
-}
-
 static bool is_resident(const struct block *block)
 {
     unsigned char map[64];
@@ -93,24 +88,16 @@ static bool is_resident(const struct block *block)
     return false;
 }
 
-static bool any_resident(void)
-{
-    for (unsigned i = 0; i < block_count; i++)
-        if (is_resident(&blocks[i]))
-            return true;
-    return false;
-}
-
+/* uswap's advice takes the memory out of the window at once; without uswap there is nothing to do.
+ */
 void chill(void)
 {
-    for (int tries = 0; under_uswap() && any_resident(); tries++) {
-        volatile char *pressure = malloc(PRESSURE);
-        if (!pressure || tries == 20)
+    int (*advise)(void *, size_t, enum uswap_advice) =
+        (int (*)(void *, size_t, enum uswap_advice))(uintptr_t)dlsym(RTLD_DEFAULT, "uswap_advise");
+
+    for (unsigned i = 0; advise && i < block_count; i++)
+        if (advise(blocks[i].pages, blocks[i].count * PAGE, USWAP_COLD) || is_resident(&blocks[i]))
             fail("memory cannot be made cold");
-        for (size_t i = 0; i < 2 * PRESSURE; i += PAGE)
-            pressure[i % PRESSURE]++;
-        free((void *)pressure);
-    }
     errno = 0;
 }
 

@@ -3,11 +3,12 @@
  * The record of pins, one per thread.
  *
  * Invariants
- *   entries[0 .. depth) are pinned, or have size 0. An entry is claimed (depth) before it is
- * filled, so a signal handler that comes in between stacks its own entries above. Each entry knows
- * the stack address of who made it. A live entry was made further up the stack than where we are;
- * one made further down belongs to a call that was left by siglongjmp(). On an alternate signal
- * stack addresses say nothing, and nothing is taken back.
+ *   Entries [0 .. depth) are ranges that are pinned, empty ranges, or marks. An open pushes a mark,
+ * so that each call's ranges lie above its mark. An entry is claimed (depth) before it is filled: a
+ *   signal handler that comes in between stacks its own entries above.
+ *   A mark knows the stack address of its call. The stack grows down: a call that is still under
+ * way has a higher address than the one that opens now; one at the same address or below was left
+ * by siglongjmp(). On an alternate signal stack addresses say nothing, and nothing is taken back.
  *
  * Entries live in thread-local storage; a call with more of them gets a mapping until all are gone.
  */
@@ -22,9 +23,11 @@
 #include <string.h>
 
 struct entry {
-    const void *address;
-    size_t size;
-    uintptr_t frame;
+    const void *address; /* NULL: a mark */
+    union {
+        size_t size;
+        uintptr_t frame;
+    };
 };
 
 #define FEW  32
@@ -39,19 +42,16 @@ static struct entry *entry_at(unsigned index)
     return many ? &many[index] : &few[index];
 }
 
-static uintptr_t here(void)
-{
-    return (uintptr_t)__builtin_frame_address(0);
-}
-
+/* Off the record first: a jump out of a handler that comes in between must not unpin twice. */
 static void drop_last(void)
 {
-    struct entry *last = entry_at(depth - 1);
+    struct entry last = *entry_at(depth - 1);
 
-    if (last->size)
-        arena_unpin(last->address, last->size);
-    last->size = 0;
+    *entry_at(depth - 1) = (struct entry){0};
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     depth--;
+    if (last.address && last.size)
+        arena_unpin(last.address, last.size);
 }
 
 static void shrink(void)
@@ -71,38 +71,6 @@ static bool on_signal_stack(void)
     return sys_call(SYS_sigaltstack, 0, &stack) == 0 && stack.ss_flags & SS_ONSTACK;
 }
 
-static void drop_stale(void)
-{
-    uintptr_t now = here();
-
-    if (entry_at(depth - 1)->frame > now || on_signal_stack())
-        return;
-    while (depth > 0 && entry_at(depth - 1)->frame < now)
-        drop_last();
-    shrink();
-}
-
-guard_pins guard_pins_open(void)
-{
-    if (unlikely(depth > 0))
-        drop_stale();
-    return depth;
-}
-
-void guard_pins_close(guard_pins pins)
-{
-    while (depth > pins)
-        drop_last();
-    if (unlikely(many))
-        shrink();
-}
-
-void guard_pins_abandon(guard_pins pins)
-{
-    for (unsigned i = pins; i < depth; i++)
-        entry_at(i)->frame = 0;
-}
-
 static bool make_room(void)
 {
     if (depth < FEW || (many && depth < MANY))
@@ -118,6 +86,49 @@ static bool make_room(void)
     return true;
 }
 
+static unsigned last_mark(void)
+{
+    unsigned mark = depth - 1;
+
+    while (mark > 0 && entry_at(mark)->address)
+        mark--;
+    return mark;
+}
+
+static void drop_stale(uintptr_t now)
+{
+    while (depth > 0) {
+        unsigned mark = last_mark();
+        if (entry_at(mark)->frame > now || on_signal_stack())
+            return;
+        guard_pins_close(mark);
+    }
+}
+
+guard_pins guard_pins_open_at(uintptr_t frame)
+{
+    if (unlikely(depth > 0))
+        drop_stale(frame);
+    if (!make_room())
+        return depth;
+    *entry_at(depth) = (struct entry){.frame = frame};
+    return depth++;
+}
+
+void guard_pins_close(guard_pins pins)
+{
+    while (depth > pins)
+        drop_last();
+    if (unlikely(many))
+        shrink();
+}
+
+void guard_pins_abandon(guard_pins pins)
+{
+    if (pins < depth)
+        entry_at(pins)->frame = 0;
+}
+
 int guard_pins_add(const void *address, size_t size)
 {
     if (!window_overlaps(address, size) || size == 0)
@@ -125,15 +136,17 @@ int guard_pins_add(const void *address, size_t size)
     if (!make_room())
         return -ENOMEM;
 
-    unsigned mine = depth++;
+    unsigned mine = depth;
+    *entry_at(mine) = (struct entry){address, {0}};
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    depth = mine + 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     int error = arena_pin(address, size);
-    if (error) {
-        depth--;
-        return error;
-    }
-    *entry_at(mine) = (struct entry){address, size, here()};
-    return 0;
+    if (error)
+        drop_last();
+    else
+        entry_at(mine)->size = size;
+    return error;
 }
 
 void guard_pins_add_up_to(const void *address, size_t size)

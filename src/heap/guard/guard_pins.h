@@ -13,7 +13,9 @@
 
 typedef unsigned guard_pins;
 
-guard_pins guard_pins_open(void);
+/* In the function that makes the call, and that returns after it was closed. */
+#define guard_pins_open() guard_pins_open_at((uintptr_t)__builtin_frame_address(0))
+guard_pins guard_pins_open_at(uintptr_t frame);
 
 /* Pin a range; what lies outside the window is left alone. -errno as of arena_pin(). */
 int guard_pins_add(const void *address, size_t size);
