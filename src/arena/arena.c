@@ -83,8 +83,6 @@ static int start_memory(uint64_t ram)
     if (!error)
         error = fill_init();
     if (!error)
-        error = commit_init();
-    if (!error)
         error = arena_apply_budget(ram);
     if (error) {
         char name[8];
@@ -221,10 +219,4 @@ void arena_discard(void *address, size_t size)
 uint64_t arena_free_bytes(void)
 {
     return supply_free_pages() * PAGE_SIZE;
-}
-
-void arena_end(void)
-{
-    if (arena_started())
-        commit_end();
 }

@@ -45,17 +45,14 @@ void arena_unpin(const void *address, size_t size);
 /* As many bytes may be pinned at once by one call without fear of -ENOMEM from it alone. */
 size_t arena_pin_chunk(void);
 
-/* fork: around the real fork(), in prepare / parent / child. */
+/* fork: around the real fork(), in prepare / parent / child. -ENOMEM: the child could not have as
+ * much memory as this process was promised; -EAGAIN: too many processes share the stores. */
 int arena_fork_prepare(void) must_check;
 void arena_fork_parent(void);
 void arena_fork_child(void);
 
 /* Instead of arena_fork_parent() when it is known that the fork failed. */
 void arena_fork_failed(void);
-
-/* The process ends in an orderly way: its promises end, too. Nothing may be committed afterwards.
- */
-void arena_end(void);
 
 /* Adjust everything that depends on the budget, inside the gate; supply_shrink() makes it true. */
 int arena_apply_budget(uint64_t ram) must_check;

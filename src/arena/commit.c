@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/commit.h"
 
-#include "base/meta.h"
 #include "base/msg.h"
+#include "base/sigblock.h"
 #include "object/budget.h"
 #include "store/store.h"
 
 #include <errno.h>
-
-static struct {
-    _Atomic uint64_t *family; /* bytes promised by all processes that share the stores */
-    _Atomic uint64_t own;
-} commit;
-
-int commit_init(void)
-{
-    commit.family = meta_reserve_shared(PAGE_SIZE);
-    return commit.family ? 0 : -ENOMEM;
-}
 
 /* The part of a budget that can hold objects: the rest is for metadata and the frames in motion. */
 static uint64_t usable(uint64_t budget)
@@ -36,53 +25,61 @@ static int reserve(uint64_t promised, uint64_t budget)
     return store_reserve(promised) ? store_reserve(promised - usable(budget)) : 0;
 }
 
+static bool all_fit(uint64_t budget)
+{
+    return reserve(store_promised_by_all(), budget) == 0;
+}
+
+/* The dead do not count. */
+static bool living_fit(uint64_t budget)
+{
+    sigblock_mask mask;
+
+    if (likely(all_fit(budget)))
+        return true;
+    mask = sigblock_enter();
+    store_reap();
+    sigblock_leave(mask);
+    return all_fit(budget);
+}
+
 int commit_take(uint64_t bytes)
 {
-    uint64_t before = atomic_fetch_add(commit.family, bytes);
+    uint64_t budget = budget_limit();
 
-    if (before + bytes < before || reserve(before + bytes, budget_limit())) {
-        atomic_fetch_sub(commit.family, bytes);
+    /* Nor would the sum have room for any number. */
+    if (bytes > usable(budget) + store_capacity())
         return -ENOMEM;
-    }
-    atomic_fetch_add(&commit.own, bytes);
-    return 0;
+    store_promise((int64_t)bytes);
+    if (living_fit(budget))
+        return 0;
+    store_promise(-(int64_t)bytes);
+    return -ENOMEM;
 }
 
 void commit_give(uint64_t bytes)
 {
-    uint64_t before = atomic_fetch_sub(commit.family, bytes);
-
-    atomic_fetch_sub(&commit.own, bytes);
-    if (reserve(before - bytes, budget_limit()))
+    store_promise(-(int64_t)bytes);
+    if (!all_fit(budget_limit()))
         msg_error("the stores cannot hold less than before");
 }
 
 uint64_t commit_total(void)
 {
-    return atomic_load(&commit.own);
+    return store_promised();
 }
 
 bool commit_fits(uint64_t budget)
 {
-    return reserve(atomic_load(commit.family), budget) == 0;
+    return living_fit(budget);
 }
 
 int commit_fork_prepare(void)
 {
-    uint64_t own = commit_total();
-    int error = commit_take(own);
+    int error = store_fork_admit();
 
-    if (!error)
-        atomic_fetch_sub(&commit.own, own);
-    return error;
-}
-
-void commit_fork_failed(void)
-{
-    atomic_fetch_sub(commit.family, commit_total());
-}
-
-void commit_end(void)
-{
-    atomic_fetch_sub(commit.family, atomic_exchange(&commit.own, 0));
+    if (error || living_fit(budget_limit()))
+        return error;
+    store_fork_dismiss();
+    return -ENOMEM;
 }

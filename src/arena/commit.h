@@ -2,14 +2,12 @@
 /*
  * Commitment: no more is promised than budget and stores can hold, so that what was promised can
  * always be kept. The promises of a process and of those it forked draw on the same stores and are
- * counted together, in shared memory.
+ * counted together; those of a process that has ended are given back before one is refused.
  */
 #ifndef USWAP_ARENA_COMMIT_H
 #define USWAP_ARENA_COMMIT_H
 
 #include "base/base.h"
-
-int commit_init(void) must_check;
 
 /* Promise bytes (the stores grow their files if needed) or give the promise back. -ENOMEM. */
 int commit_take(uint64_t bytes) must_check;
@@ -21,11 +19,8 @@ uint64_t commit_total(void);
 /* Whether all promises would hold with another budget. */
 bool commit_fits(uint64_t budget);
 
-/* Promise for a child what this process has promised; undo it; in the child, take it over. */
+/* Admit a child to the stores, which promises what this process has promised. -ENOMEM: that is too
+ * much, -EAGAIN: there are too many processes. Undone by store_fork_dismiss(). */
 int commit_fork_prepare(void) must_check;
-void commit_fork_failed(void);
-
-/* This process ends: its promises, too. */
-void commit_end(void);
 
 #endif

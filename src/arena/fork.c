@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fork. Before it the gate is closed and all writes are done, so that every object is in a stable
- * state; the child has the same pages (shared copy-on-write) and the same slots, each with one more
- * reference. The child re-creates the page mask before anything touches the window. Pages that are
- * still shared cannot be moved; the mask copies them instead.
+ * state; the child has the same pages (shared copy-on-write) and holds the same slots. The child
+ * re-creates the page mask before anything touches the window. Pages that are still shared cannot
+ * be moved; the mask copies them instead.
  */
 #include "arena/arena.h"
 #include "arena/commit.h"
@@ -20,38 +20,19 @@
 /* Blocked from prepare to the end, in the thread that forks. */
 static sigblock_mask forker_mask;
 
-static void share_slots(object_t first, void *context)
-{
-    object_t at = first;
-    uint32_t count;
-
-    (void)context;
-    for (; (count = object_live_run(&at, first + CHUNK_PAGES)); at += count)
-        store_add_references(&objects.slots[at], count);
-}
-
-static void unshare_slots(object_t first, void *context)
-{
-    object_t at = first;
-    uint32_t count;
-
-    (void)context;
-    for (; (count = object_live_run(&at, first + CHUNK_PAGES)); at += count)
-        store_drop_references(&objects.slots[at], count);
-}
-
 int arena_fork_prepare(void)
 {
     sigblock_mask mask = sigblock_enter();
-    int error = commit_fork_prepare();
+    int error;
 
+    gate_close();
+    error = commit_fork_prepare();
     if (error) {
+        gate_open();
         sigblock_leave(mask);
         return error;
     }
-    gate_close();
     store_fork_prepare();
-    region_each_chunk(share_slots, NULL);
     forker_mask = mask;
     return 0;
 }
@@ -73,8 +54,7 @@ void arena_fork_parent(void)
 void arena_fork_failed(void)
 {
     store_fork_parent();
-    region_each_chunk(unshare_slots, NULL);
-    commit_fork_failed();
+    store_fork_dismiss();
     reopen();
 }
 

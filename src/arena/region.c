@@ -315,14 +315,6 @@ uint32_t region_chunks_used(void)
     return regions.fresh;
 }
 
-void region_each_chunk(void (*visit)(object_t first, void *context), void *context)
-{
-    for (uint32_t chunk = 0; chunk < regions.fresh; chunk++) {
-        if (atomic_load_explicit(&regions.touched[chunk], memory_order_relaxed))
-            visit(chunk << CHUNK_PAGES_SHIFT, context);
-    }
-}
-
 void region_fork_child(void)
 {
     lock_reset(&regions.lock);

@@ -70,10 +70,6 @@ void region_forbid(object_t page);
 /* Chunks of the window that were ever used; all others lie behind them. */
 uint32_t region_chunks_used(void);
 
-/* Call with the first page of each chunk whose objects have been touched, while nobody changes
- * them. */
-void region_each_chunk(void (*visit)(object_t first, void *context), void *context);
-
 void region_fork_child(void);
 
 static inline object_t page_of(const void *address)

@@ -21,8 +21,8 @@
  * reverse. jemalloc's own handlers are called from here.
  *
  * A handler cannot make fork() fail. If the engine cannot prepare, the child ends at once, and
- * fork() gives ENOMEM in the parent. Nor is a handler told whether the clone failed: it left its
- * error in errno, which was 0 before.
+ * fork() gives ENOMEM or EAGAIN in the parent. Nor is a handler told whether the clone failed: it
+ * left its error in errno, which was 0 before.
  */
 #include "heap/fork.h"
 
@@ -153,7 +153,7 @@ static pid_t refuse(pid_t child)
     if (child <= 0 || prepare_error == 0)
         return child;
     waitpid(child, NULL, 0);
-    errno = prepare_error == -EAGAIN ? EAGAIN : ENOMEM;
+    errno = -prepare_error;
     return -1;
 }
 
@@ -171,7 +171,7 @@ exported pid_t _Fork(void)
     prepare_error = arena_fork_prepare();
     pid_t child = prepare_error ? -1 : next_bare_fork();
     if (prepare_error)
-        errno = ENOMEM;
+        errno = -prepare_error;
     else if (child == 0)
         arena_fork_child();
     else if (child < 0)

@@ -38,7 +38,6 @@ static void finish(int status, void *unused)
 {
     if (options.stats_path && getpid() == started_by)
         write_stats();
-    arena_end();
 }
 
 /* Not by unsetenv(): programs bring their own, which do not work before main() (bash). */

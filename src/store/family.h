@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The family: the process that opened the stores and all that forked from it. They share slots,
- * and locks that survive the death of their holder.
- *
- * A member holds one seat, from family_start() or family_fork_child() until it ends in whatever
- * way. Any thread with signals blocked and any fault handler may call these.
+ * Locks in memory shared by the family (member.h), which survive the death of their holder. Any
+ * thread with signals blocked and any fault handler may take them.
  */
 #ifndef USWAP_STORE_FAMILY_H
 #define USWAP_STORE_FAMILY_H
@@ -13,18 +10,7 @@
 
 #include <stdatomic.h>
 
-#define FAMILY_SEATS 4096
-
-/* Become the first member. */
-int family_start(void) must_check;
-
-/* End the family in this process: gives the seat back. */
-void family_stop(void);
-
-/* In the child of a fork: become a member of its own. */
-void family_fork_child(void);
-
-/* A lock in memory shared by the family; zero is free. */
+/* Zero is free. */
 struct family_lock {
     _Atomic uint32_t word;
 };

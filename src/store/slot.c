@@ -22,12 +22,11 @@
  * through a large file and drag the tables into memory. Beyond that the longest run found is given.
  *
  * Invariants
- *   The states of the units and the reference counts are the truth. Everything else (bitmaps,
- * counts per unit, sums) follows from them, and rebuild() makes it again when a process died with
- * the lock. What such a process was just taking stays in use for ever; it is at most a few runs. A
- * slot is in free_slots if and only if its unit is OPEN and it has no reference. References are
- * counted, not attributed: those of a member that was killed stay. To give them back needs a bitmap
- * per seat of family.h, from which the counts could be made again.
+ *   The states of the units, which slots are retired, and what each living member holds (held.h)
+ * are the truth. Everything else (reference counts, bitmaps, counts per unit, sums) follows from
+ * them, and rebuild() makes it again when a process died with the lock. A slot has as many
+ * references as there are members that hold it, which may be dead as long as nobody has looked. It
+ * is in free_slots if and only if its unit is OPEN and it has no reference.
  *
  * Lock: table->lock guards all but checksums. The checksum of a slot belongs to whoever holds a
  * reference.
@@ -38,12 +37,14 @@
 #include "base/lock.h"
 #include "base/meta.h"
 #include "store/family.h"
+#include "store/held.h"
+#include "store/member.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define REFERENCES_RETIRED UINT16_MAX
-#define REFERENCES_STUCK   (UINT16_MAX - 1) /* too many to count: in use for ever */
+_Static_assert(MEMBERS_MAX < REFERENCES_RETIRED, "each member has one reference to a slot at most");
 
 /* Runs looked at before a shorter one is taken or a unit is opened. */
 #define SEARCH_EFFORT 8
@@ -71,6 +72,7 @@ struct table {
     uint32_t cursor; /* where the next search starts */
     uint32_t open_units;
     uint32_t high_unit; /* units above never were OPEN */
+    uint32_t looked_at; /* the member that was last looked at whether it lives */
     _Atomic uint64_t used;
     _Atomic uint64_t in_service; /* slots of READY and OPEN units but for retired ones */
 };
@@ -117,8 +119,8 @@ static void add(_Atomic uint64_t *sum, uint64_t value)
 static void charge_tables(void)
 {
     uint64_t per_unit = UNIT_SLOTS * sizeof(*references) + UNIT_SLOTS / 8 + sizeof(struct unit);
-    uint64_t bytes =
-        PAGE_SIZE + table->open_units * (uint64_t)PAGE_SIZE + table->high_unit * per_unit;
+    uint64_t bytes = PAGE_SIZE + table->open_units * (uint64_t)PAGE_SIZE +
+                     table->high_unit * per_unit + held_bytes(member_own());
 
     if (likely(bytes == charged))
         return;
@@ -156,6 +158,10 @@ int slot_start(uint64_t limit)
     checksums = (void *)(base + checksums_at);
     bitmap_init(&ready_units, limit / UNIT_SLOTS, base + ready_at);
     bitmap_init(&free_slots, limit, base + free_at);
+    if (held_start(limit)) {
+        slot_stop();
+        return -ENOMEM;
+    }
     charge_tables();
     return 0;
 }
@@ -164,6 +170,7 @@ void slot_stop(void)
 {
     meta_charge(-(int64_t)charged);
     charged = 0;
+    held_stop();
     meta_release(memory, memory_size);
     memory = NULL;
     table = NULL;
@@ -217,9 +224,47 @@ static uint64_t serviceable(const struct unit *unit)
     return unit->state == UNIT_CLOSED ? unit->used : UNIT_SLOTS - unit->retired;
 }
 
-/* The process that held the lock died: make again all that follows from counts and states. */
+static void forget_dead(void)
+{
+    for (unsigned member = 0; member < member_count(); member++) {
+        if (!member_is_dead(member))
+            continue;
+        held_clear(member);
+        member_forget(member);
+    }
+}
+
+static void count_reference(slot_t slot, void *unused)
+{
+    (void)unused;
+    references[slot]++;
+}
+
+/* Call with each slot that a member holds. */
+static void each_held(unsigned member, void (*visit)(slot_t slot, void *context), void *context)
+{
+    uint64_t words;
+    const uint64_t *row = held_by(member, &words);
+
+    for (uint64_t at = 0; at < words; at++)
+        for (uint64_t word = row[at]; word; word &= word - 1)
+            visit((slot_t)(at * 64 + (unsigned)__builtin_ctzll(word)), context);
+}
+
+static void recount_references(void)
+{
+    for (uint64_t slot = 0; slot < first_slot(table->high_unit); slot++)
+        if (references[slot] != REFERENCES_RETIRED)
+            references[slot] = 0;
+    for (unsigned member = 0; member < member_count(); member++)
+        each_held(member, count_reference, NULL);
+}
+
+/* The process that held the lock died: make again all that follows from the truth. */
 static void rebuild(void)
 {
+    forget_dead();
+    recount_references();
     table->open_units = 0;
     table->cursor = 0;
     atomic_store(&table->used, 0);
@@ -418,6 +463,101 @@ static void for_each_part(uint64_t first, uint64_t count,
     }
 }
 
+static void free_run(uint64_t first, uint64_t count)
+{
+    for_each_part(first, count, free_part);
+    add(&table->used, -count);
+}
+
+/* A run of slots that lost their last reference and are to be free. */
+struct freed {
+    uint64_t first, count;
+};
+
+static void drop_reference(slot_t slot, void *context)
+{
+    struct freed *freed = context;
+
+    check(references[slot] > 0 && references[slot] != REFERENCES_RETIRED);
+    if (--references[slot] > 0)
+        return;
+    if (slot != freed->first + freed->count) {
+        free_run(freed->first, freed->count);
+        *freed = (struct freed){slot, 0};
+    }
+    freed->count++;
+}
+
+void slot_drop_references(const slot_t *slots, size_t count)
+{
+    struct freed freed = {0, 0};
+    size_t i = 0;
+
+    /* Most memory that is given back never left. */
+    while (i < count && slots[i] == SLOT_NONE)
+        i++;
+    if (i == count)
+        return;
+    enter();
+    for (; i < count; i++) {
+        if (slots[i] == SLOT_NONE)
+            continue;
+        check(held_remove(member_own(), slots[i]));
+        drop_reference(slots[i], &freed);
+    }
+    free_run(freed.first, freed.count);
+    leave();
+}
+
+void slot_share(unsigned member)
+{
+    enter();
+    held_copy(member, member_own());
+    each_held(member_own(), count_reference, NULL);
+    leave();
+}
+
+/* With the lock. */
+static void give_back(unsigned member)
+{
+    struct freed freed = {0, 0};
+
+    each_held(member, drop_reference, &freed);
+    free_run(freed.first, freed.count);
+    held_clear(member);
+    member_forget(member);
+}
+
+void slot_give_back(unsigned member)
+{
+    enter();
+    give_back(member);
+    leave();
+}
+
+/* With the lock. Whether there was anything to give back. */
+static bool reap(unsigned looks)
+{
+    uint32_t count = member_count();
+    bool found = false;
+
+    for (uint32_t i = 0; i < count && i < looks; i++) {
+        table->looked_at = (table->looked_at + 1) % count;
+        if (!member_is_dead(table->looked_at))
+            continue;
+        give_back(table->looked_at);
+        found = true;
+    }
+    return found;
+}
+
+void slot_reap(unsigned looks)
+{
+    enter();
+    reap(looks);
+    leave();
+}
+
 int slot_take(unsigned want, slot_t *first, unsigned *count)
 {
     uint64_t found = 0;
@@ -425,7 +565,10 @@ int slot_take(unsigned want, slot_t *first, unsigned *count)
 
     enter();
     run = find_run(want, &found);
+    if (unlikely(run == BITMAP_NONE) && reap(MEMBERS_MAX))
+        run = find_run(want, &found);
     if (run != BITMAP_NONE) {
+        held_add(member_own(), run, found);
         for (uint64_t slot = run; slot < run + found; slot++)
             references[slot] = 1;
         for_each_part(run, found, use_part);
@@ -436,64 +579,6 @@ int slot_take(unsigned want, slot_t *first, unsigned *count)
     *first = (slot_t)run;
     *count = (unsigned)found;
     return run == BITMAP_NONE ? -ENOSPC : 0;
-}
-
-static void add_reference(slot_t slot)
-{
-    if (slot == SLOT_NONE)
-        return;
-    check(references[slot] > 0);
-    if (references[slot] < REFERENCES_STUCK)
-        references[slot]++;
-}
-
-void slot_add_references(const slot_t *slots, size_t count)
-{
-    enter();
-    for (size_t i = 0; i < count; i++)
-        add_reference(slots[i]);
-    leave();
-}
-
-/* Whether it was the last reference. */
-static bool drop_reference(slot_t slot)
-{
-    if (slot == SLOT_NONE || references[slot] >= REFERENCES_STUCK)
-        return false;
-    check(references[slot] > 0);
-    return --references[slot] == 0;
-}
-
-static void free_run(uint64_t first, uint64_t count)
-{
-    for_each_part(first, count, free_part);
-    add(&table->used, -count);
-}
-
-void slot_drop_references(const slot_t *slots, size_t count)
-{
-    uint64_t first = 0;
-    uint64_t run = 0;
-    size_t i = 0;
-
-    /* Most memory that is given back never left. */
-    while (i < count && slots[i] == SLOT_NONE)
-        i++;
-    if (i == count)
-        return;
-    enter();
-    for (; i < count; i++) {
-        if (!drop_reference(slots[i]))
-            continue;
-        if (slots[i] != first + run) {
-            free_run(first, run);
-            first = slots[i];
-            run = 0;
-        }
-        run++;
-    }
-    free_run(first, run);
-    leave();
 }
 
 static void retire_part(struct unit *unit, uint64_t first, uint64_t count)
@@ -507,8 +592,10 @@ static void retire_part(struct unit *unit, uint64_t first, uint64_t count)
 void slot_retire(slot_t first, unsigned count)
 {
     enter();
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        check(held_remove(member_own(), first + i));
         references[first + i] = REFERENCES_RETIRED;
+    }
     for_each_part(first, count, retire_part);
     add(&table->used, -(uint64_t)count);
     leave();

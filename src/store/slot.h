@@ -38,11 +38,19 @@ void slot_close_units(uint32_t first, uint32_t end);
 
 /* As store_take_slots(). */
 int slot_take(unsigned want, slot_t *first, unsigned *count) must_check;
-/* As store_add_references() and store_drop_references(). */
-void slot_add_references(const slot_t *slots, size_t count);
+/* As store_drop_references(). */
 void slot_drop_references(const slot_t *slots, size_t count);
 /* As store_retire_slots(). */
 void slot_retire(slot_t first, unsigned count);
+
+/* Have another member, the child of a fork to come, hold all that this one holds. */
+void slot_share(unsigned member);
+
+/* Give back what a member holds, and its number; only of one that does not run (any more). */
+void slot_give_back(unsigned member);
+
+/* The same for those of the next so many members that are dead. */
+void slot_reap(unsigned looks);
 
 uint64_t slot_checksum(slot_t slot);
 void slot_set_checksums(slot_t first, unsigned count, const uint64_t *checksums);
@@ -52,7 +60,7 @@ uint64_t slot_used(void);
 uint64_t slot_in_service(void);
 uint64_t slot_available(void);
 
-/* How many references a slot has: for tests and checks. */
+/* How many members hold a slot: for tests and checks. */
 unsigned slot_references(slot_t slot);
 
 #endif

@@ -13,8 +13,8 @@
 #include "base/msg.h"
 #include "base/size.h"
 #include "store/checksum.h"
-#include "store/family.h"
 #include "store/inflight.h"
+#include "store/member.h"
 #include "store/reserve.h"
 #include "store/stores.h"
 
@@ -34,9 +34,15 @@ struct store stores[USWAP_MAX_STORES];
 unsigned stores_count;
 struct store_counters store_counters;
 
+/* Members looked at by one fork whether they live. */
+#define FORK_LOOKS 32
+
 static uint64_t capacity;
 static struct inflight inflight;
 static _Atomic unsigned writes_in_flight;
+
+/* The member that a fork is about to make. */
+static unsigned child;
 
 static struct io_request shrink_task;
 static _Atomic bool shrink_pending;
@@ -117,7 +123,7 @@ int store_open(const struct uswap_store_options *options, unsigned count)
 
     inflight_reset(&inflight);
     if (!error)
-        error = family_start();
+        error = member_start();
     if (!error && count == 0)
         error = open_one(NULL, 0);
     for (unsigned i = 0; i < count && !error; i++)
@@ -139,7 +145,7 @@ void store_close(void)
     slot_stop();
     for (unsigned i = 0; i < stores_count; i++)
         file_close(&stores[i].file);
-    family_stop();
+    member_stop();
     stores_count = 0;
     capacity = 0;
     inflight_release(&inflight);
@@ -210,11 +216,6 @@ void store_ask_for_more(void)
 int store_take_slots(unsigned want, slot_t *first, unsigned *count)
 {
     return slot_take(want, first, count);
-}
-
-void store_add_references(const slot_t *slots, size_t count)
-{
-    slot_add_references(slots, count);
 }
 
 void store_drop_references(const slot_t *slots, size_t count)
@@ -359,19 +360,60 @@ const char *store_describe(slot_t slot, char *buffer, size_t size)
     return buffer;
 }
 
+void store_promise(int64_t bytes)
+{
+    member_promise(bytes);
+}
+
+uint64_t store_promised(void)
+{
+    return member_promised();
+}
+
+uint64_t store_promised_by_all(void)
+{
+    return member_promised_by_all();
+}
+
+void store_reap(void)
+{
+    slot_reap(MEMBERS_MAX);
+}
+
+/* Of many members a few are looked at with each fork, which is more than it adds. */
+int store_fork_admit(void)
+{
+    int error;
+
+    slot_reap(FORK_LOOKS);
+    error = member_fork_prepare(&child);
+    if (!error)
+        return 0;
+    slot_reap(MEMBERS_MAX);
+    return member_fork_prepare(&child);
+}
+
+void store_fork_dismiss(void)
+{
+    slot_give_back(child);
+    member_fork_parent();
+}
+
 void store_fork_prepare(void)
 {
     inflight_hold(&inflight);
+    slot_share(child);
 }
 
 void store_fork_parent(void)
 {
+    member_fork_parent();
     inflight_release(&inflight);
 }
 
 void store_fork_child(void)
 {
-    family_fork_child();
+    member_fork_child();
     io_fork_child();
     atomic_store(&shrink_pending, false);
     atomic_store(&grow_pending, false);

@@ -4,8 +4,9 @@
  * it files and devices.
  *
  * A slot is PAGE_SIZE bytes in one of the stores, named by a number that is unique over all stores;
- * 0 is no slot. A slot in use has a reference count, in memory shared with the children of fork,
- * and a checksum. Free slots hold nothing.
+ * 0 is no slot. A slot in use has a checksum and a reference from each process that holds it, at
+ * most one: the children of fork share the slots. Free slots hold nothing. What a process held when
+ * it ended, in whatever way, is given back by those it shared the stores with.
  *
  * Who may call: the fault handler, the swap thread, and any thread with signals blocked, unless
  * said otherwise. No function here touches the window, mallocs or calls libc functions that lock.
@@ -61,9 +62,8 @@ void store_ask_for_more(void);
  */
 int store_take_slots(unsigned want, slot_t *first, unsigned *count) must_check;
 
-/* Add or drop a reference to each slot; the last one frees it. SLOT_NONE entries are passed over.
- * No IO is waited for. */
-void store_add_references(const slot_t *slots, size_t count);
+/* Drop the reference to each slot; the last one frees it. SLOT_NONE entries are passed over. No IO
+ * is waited for. */
 void store_drop_references(const slot_t *slots, size_t count);
 
 /* Drop slots that were just taken and could not be written: they are never handed out again. A
@@ -111,12 +111,27 @@ unsigned store_writes_in_flight(void);
 const char *store_describe(slot_t slot, char *buffer, size_t size);
 
 /*
- * fork. prepare: hold new IO back and wait until none is in flight. parent: go on. child: go on
- * with the same files and shared slot metadata, without swap thread (it is started again when
- * needed); the references are as before: the caller adds those of the child
- * (store_add_references()) in the parent, before the fork. A process that is killed leaves its
- * references; locks that it held are taken over.
+ * Count what the memory promised to the program may need, in bytes: of this process, and of all
+ * that share the stores. Those of a process that ended count until it is found out.
  */
+void store_promise(int64_t bytes);
+uint64_t store_promised(void);
+uint64_t store_promised_by_all(void);
+
+/* Find out which processes have ended, and give back what they held and promised. Done by itself
+ * before a slot is refused, and now and then with a fork; costs a system call for each process. */
+void store_reap(void);
+
+/*
+ * fork, one at a time. admit: the child becomes one of those who share the stores, and has promised
+ * what this process has; -EAGAIN: there are too many. prepare: hold new IO back and wait until none
+ * is in flight; the child holds every slot that this process holds. parent: go on. child: go on
+ * with the same files and shared slot metadata, without swap thread (it is started again when
+ * needed). dismiss: there will be no child: after admit instead of the rest, or after parent when
+ * the fork failed.
+ */
+int store_fork_admit(void) must_check;
+void store_fork_dismiss(void);
 void store_fork_prepare(void);
 void store_fork_parent(void);
 void store_fork_child(void);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/meta.h"
 #include "cmocka_all.h"
+#include "store/member.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,23 +28,29 @@ static struct shared *shared;
 static int set_up(void **state)
 {
     shared = meta_reserve_shared(sizeof(*shared));
-    return shared ? family_start() : -1;
+    return shared ? member_start() : -1;
 }
 
 static int tear_down(void **state)
 {
-    family_stop();
+    member_stop();
     meta_release(shared, sizeof(*shared));
     return 0;
 }
 
 static pid_t fork_member(void (*run)(void))
 {
-    pid_t child = fork();
+    unsigned member;
+    pid_t child;
 
-    if (child)
+    if (member_fork_prepare(&member))
+        return -1;
+    child = fork();
+    if (child) {
+        member_fork_parent();
         return child;
-    family_fork_child();
+    }
+    member_fork_child();
     run();
     _exit(GOOD);
 }
@@ -136,23 +143,24 @@ static void one_of_many_waiters_takes_it_over(void **state)
     assert_int_equal(atomic_load(&shared->stage), 1);
 }
 
-static void sit_in_every_seat(void)
+static void live_on(void)
 {
-    for (unsigned i = 0; i < FAMILY_SEATS; i++)
-        family_fork_child();
     atomic_store(&shared->stage, 1);
     pause();
 }
 
-/* Somebody is alive where the holder was; that is not the holder. */
-static void a_seat_that_was_taken_again_does_not_keep_the_lock(void **state)
+/* Somebody is alive with the number that the holder had; that is not the holder. */
+static void a_number_that_was_given_again_does_not_keep_the_lock(void **state)
 {
     pid_t holder = fork_member(die_with_the_lock);
     pid_t heir;
 
     assert_int_equal(waitpid(holder, NULL, 0), holder);
-    heir = fork_member(sit_in_every_seat);
+    member_forget(1);
+    heir = fork_member(live_on);
     wait_for_stage(1);
+    assert_int_equal(member_count(), 2);
+    assert_false(member_is_dead(1));
     assert_true(family_lock_take(&shared->lock));
     family_lock_drop(&shared->lock);
     kill(heir, SIGKILL);
@@ -207,12 +215,7 @@ static void hold_in_another_namespace(void)
 
     if (unshare(CLONE_NEWPID))
         _exit(GOOD); /* not allowed here */
-    child = fork();
-    if (child == 0) {
-        family_fork_child();
-        hold_for_a_while();
-        _exit(GOOD);
-    }
+    child = fork_member(hold_for_a_while);
     waitpid(child, NULL, 0);
 }
 
@@ -231,22 +234,6 @@ static void a_holder_in_another_pid_namespace_keeps_the_lock(void **state)
     expect_good_end(child);
 }
 
-/* More members one after the other than there are seats. */
-static void seats_are_used_again(void **state)
-{
-    for (unsigned i = 0; i < FAMILY_SEATS + 10; i += 16) {
-        pid_t child = fork();
-
-        if (child == 0) {
-            for (unsigned k = 0; k < 16; k++)
-                family_fork_child();
-            _exit(GOOD);
-        }
-        expect_good_end(child);
-    }
-    a_lock_of_a_killed_member_is_taken_over(state);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -255,11 +242,10 @@ int main(void)
         TEST(one_at_a_time_has_the_lock),
         TEST(a_lock_of_a_killed_member_is_taken_over),
         TEST(one_of_many_waiters_takes_it_over),
-        TEST(a_seat_that_was_taken_again_does_not_keep_the_lock),
+        TEST(a_number_that_was_given_again_does_not_keep_the_lock),
         TEST(a_lock_of_a_member_that_executed_is_taken_over),
         TEST(a_slow_holder_keeps_the_lock),
         TEST(a_holder_in_another_pid_namespace_keeps_the_lock),
-        TEST(seats_are_used_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 #include "base/meta.h"
 #include "cmocka_all.h"
 #include "random.h"
-#include "store/family.h"
+#include "store/member.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,18 +20,43 @@
 
 static struct random seeded;
 
-/* What the model knows: references, and whether the slot is in service. */
+/* A child of fork that holds what its parent did. */
+struct sharer {
+    pid_t process;
+    bool holds[SLOTS];
+};
+
+#define SHARERS 3
+
+/* What the model knows: who holds a slot, and whether it is in service. */
 static struct {
-    unsigned references[SLOTS];
+    bool holds[SLOTS];
+    struct sharer sharers[SHARERS];
     bool in_service[SLOTS];
     bool retired[SLOTS];
     bool unit_absent[UNITS];
     bool unit_closed[UNITS];
 } model;
 
+static unsigned model_references(slot_t slot)
+{
+    unsigned count = model.holds[slot];
+
+    for (unsigned i = 0; i < SHARERS; i++)
+        count += model.sharers[i].holds[slot];
+    return count;
+}
+
 static bool model_is_free(slot_t slot)
 {
-    return model.in_service[slot] && model.references[slot] == 0;
+    return model.in_service[slot] && model_references(slot) == 0;
+}
+
+/* A slot lost a reference. */
+static void model_dropped(slot_t slot)
+{
+    if (model_references(slot) == 0 && model.unit_closed[slot / UNIT_SLOTS])
+        model.in_service[slot] = false;
 }
 
 static unsigned model_count(bool free)
@@ -39,7 +64,7 @@ static unsigned model_count(bool free)
     unsigned count = 0;
 
     for (slot_t slot = 0; slot < SLOTS; slot++)
-        count += free ? model_is_free(slot) : model.references[slot] > 0;
+        count += free ? model_is_free(slot) : model_references(slot) > 0;
     return count;
 }
 
@@ -53,7 +78,7 @@ static int set_up(void **state)
 {
     memset(&model, 0, sizeof(model));
     memset(model.unit_absent, 1, sizeof(model.unit_absent));
-    if (family_start() || slot_start(SLOTS))
+    if (member_start() || slot_start(SLOTS))
         return -1;
     model_exclude(0);
     return 0;
@@ -62,7 +87,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     slot_stop();
-    family_stop();
+    member_stop();
     return 0;
 }
 
@@ -88,52 +113,87 @@ static void take(unsigned want)
     assert_in_range(count, 1, want);
     for (unsigned i = 0; i < count; i++) {
         assert_true(model_is_free(first + i));
-        model.references[first + i] = 1;
+        model.holds[first + i] = true;
     }
 }
 
-/* Up to 64 slots from a random one on that have references; holes are SLOT_NONE. */
-static size_t pick_used(slot_t slots[64])
+/* Up to 64 slots from a random one on that this process holds; holes are SLOT_NONE. */
+static size_t pick_held(slot_t slots[64])
 {
     slot_t first = (slot_t)random_below(&seeded, SLOTS - 64);
 
     for (unsigned i = 0; i < 64; i++)
-        slots[i] =
-            model.references[first + i] > 0 && random_below(&seeded, 4) ? first + i : SLOT_NONE;
+        slots[i] = model.holds[first + i] && random_below(&seeded, 4) ? first + i : SLOT_NONE;
     return 1 + random_below(&seeded, 64);
 }
 
 static void drop_some(void)
 {
     slot_t slots[64];
-    size_t count = pick_used(slots);
+    size_t count = pick_held(slots);
 
     slot_drop_references(slots, count);
-    for (size_t i = 0; i < count; i++)
-        if (slots[i] != SLOT_NONE && --model.references[slots[i]] == 0 &&
-            model.unit_closed[slots[i] / UNIT_SLOTS])
-            model.in_service[slots[i]] = false;
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i] == SLOT_NONE)
+            continue;
+        model.holds[slots[i]] = false;
+        model_dropped(slots[i]);
+    }
 }
 
-static void add_some(void)
+/* A child that does nothing; it has all that this process has. */
+static pid_t fork_sharer(void)
 {
-    slot_t slots[64];
-    size_t count = pick_used(slots);
+    unsigned member;
+    pid_t child;
 
-    slot_add_references(slots, count);
-    for (size_t i = 0; i < count; i++)
-        if (slots[i] != SLOT_NONE)
-            model.references[slots[i]]++;
+    assert_int_equal(member_fork_prepare(&member), 0);
+    slot_share(member);
+    child = fork();
+    if (child == 0) {
+        member_fork_child();
+        alarm(60);
+        pause();
+    }
+    member_fork_parent();
+    return child;
+}
+
+static void kill_sharer(struct sharer *sharer)
+{
+    kill(sharer->process, SIGKILL);
+    waitpid(sharer->process, NULL, 0);
+    slot_reap(MEMBERS_MAX);
+    sharer->process = 0;
+    for (slot_t slot = 0; slot < SLOTS; slot++) {
+        bool held = sharer->holds[slot];
+
+        sharer->holds[slot] = false;
+        if (held)
+            model_dropped(slot);
+    }
+}
+
+static void share_or_kill(void)
+{
+    struct sharer *sharer = &model.sharers[random_below(&seeded, SHARERS)];
+
+    if (sharer->process) {
+        kill_sharer(sharer);
+        return;
+    }
+    sharer->process = fork_sharer();
+    memcpy(sharer->holds, model.holds, sizeof(model.holds));
 }
 
 static void retire_one(void)
 {
     slot_t slot = (slot_t)random_below(&seeded, SLOTS);
 
-    if (model.references[slot] != 1)
+    if (!model.holds[slot] || model_references(slot) != 1)
         return;
     slot_retire(slot, 1);
-    model.references[slot] = 0;
+    model.holds[slot] = false;
     model.retired[slot] = true;
     model.in_service[slot] = false;
 }
@@ -143,7 +203,7 @@ static bool model_unit_is_free(uint32_t unit)
     bool free = !model.unit_absent[unit] && !model.unit_closed[unit];
 
     for (slot_t slot = unit * UNIT_SLOTS; slot < (unit + 1) * UNIT_SLOTS; slot++)
-        free &= model.references[slot] == 0;
+        free &= model_references(slot) == 0;
     return free;
 }
 
@@ -184,7 +244,7 @@ static void close_unit(void)
     slot_close_units(unit, unit + 1);
     model.unit_closed[unit] = true;
     for (slot_t slot = unit * UNIT_SLOTS; slot < (unit + 1) * UNIT_SLOTS; slot++)
-        model.in_service[slot] = model.references[slot] > 0;
+        model.in_service[slot] = model_references(slot) > 0;
 }
 
 static void compare(void)
@@ -193,8 +253,8 @@ static void compare(void)
 
     for (slot_t slot = 0; slot < SLOTS; slot++) {
         in_service += model.in_service[slot];
-        if (model.references[slot] > 0)
-            assert_int_equal(slot_references(slot), model.references[slot]);
+        if (model_references(slot) > 0)
+            assert_int_equal(slot_references(slot), model_references(slot));
     }
     assert_int_equal(slot_used(), model_count(false));
     assert_int_equal(slot_in_service(), in_service);
@@ -216,7 +276,8 @@ static void random_use_matches_the_model(void **state)
             drop_some();
             break;
         case 5:
-            add_some();
+            if (random_below(&seeded, 20) == 0)
+                share_or_kill();
             break;
         case 6:
             if (random_below(&seeded, 50) == 0)
@@ -232,6 +293,10 @@ static void random_use_matches_the_model(void **state)
         if (step % 500 == 0)
             compare();
     }
+    compare();
+    for (unsigned i = 0; i < SHARERS; i++)
+        if (model.sharers[i].process)
+            kill_sharer(&model.sharers[i]);
     compare();
 }
 
@@ -279,21 +344,6 @@ static void checksums_stay_with_their_slots(void **state)
     slot_set_checksums(first, count, values);
     for (unsigned i = 0; i < count; i++)
         assert_int_equal(slot_checksum(first + i), values[i]);
-}
-
-static void references_beyond_counting_stay_for_good(void **state)
-{
-    slot_t slot;
-    unsigned count;
-
-    add_units(0, 1);
-    assert_int_equal(slot_take(1, &slot, &count), 0);
-    for (unsigned i = 0; i < UINT16_MAX + 10u; i++)
-        slot_add_references(&slot, 1);
-    for (unsigned i = 0; i < 2 * UINT16_MAX; i++)
-        slot_drop_references(&slot, 1);
-    assert_true(slot_references(slot) > 0);
-    assert_int_equal(slot_used(), 1);
 }
 
 /* Up to 64 MiB live, much more than that is taken over time and dropped in random order, in a file
@@ -372,15 +422,6 @@ static _Noreturn void churn(uint64_t seed)
     }
 }
 
-/* What killed processes held. */
-static void drop_all(void)
-{
-    for (slot_t slot = 1; slot < SLOTS; slot++)
-        if (slot_references(slot) > 0)
-            slot_drop_references(&slot, 1);
-    assert_int_equal(slot_used(), 0);
-}
-
 /* All that is free can be taken, nothing twice, and it adds up. */
 static void check_tables(void)
 {
@@ -408,29 +449,103 @@ static void check_tables(void)
             slot_drop_references(&slot, 1);
 }
 
-static void tables_survive_children_that_are_killed(void **state)
+static pid_t fork_churner(void)
 {
+    uint64_t seed = random_next(&seeded);
+    unsigned member;
+    pid_t child;
+
+    assert_int_equal(member_fork_prepare(&member), 0);
+    slot_share(member);
+    child = fork();
+    if (child == 0) {
+        member_fork_child();
+        churn(seed);
+    }
+    member_fork_parent();
+    return child;
+}
+
+/* Whatever they were at: all that they held is free again, and nothing else. */
+static void killed_children_give_everything_back(void **state)
+{
+    slot_t first;
+    unsigned count;
+
     add_units(0, UNITS);
+    assert_int_equal(slot_take(RUN, &first, &count), 0);
     for (unsigned round = 0; round < 60; round++) {
         pid_t children[2];
 
-        for (unsigned i = 0; i < 2; i++) {
-            uint64_t seed = random_next(&seeded);
-
-            children[i] = fork();
-            if (children[i] == 0) {
-                family_fork_child();
-                churn(seed);
-            }
-        }
+        for (unsigned i = 0; i < 2; i++)
+            children[i] = fork_churner();
         usleep((useconds_t)random_below(&seeded, 3000));
         for (unsigned i = 0; i < 2; i++) {
             kill(children[i], SIGKILL);
             waitpid(children[i], NULL, 0);
         }
-        drop_all();
+        slot_reap(MEMBERS_MAX);
+        assert_int_equal(slot_used(), count);
+        for (unsigned i = 0; i < count; i++)
+            assert_int_equal(slot_references(first + i), 1);
         check_tables();
     }
+}
+
+/* Without anybody having looked for the dead before. */
+static void what_the_dead_held_can_be_taken(void **state)
+{
+    slot_t first;
+    unsigned count, taken = 0;
+    struct sharer sharer = {0};
+
+    add_units(0, 1);
+    while (taken < UNIT_SLOTS - 1) {
+        assert_int_equal(slot_take(RUN, &first, &count), 0);
+        taken += count;
+    }
+    sharer.process = fork_sharer();
+    for (slot_t slot = 1; slot < UNIT_SLOTS; slot++)
+        slot_drop_references(&slot, 1);
+    assert_int_equal(slot_take(RUN, &first, &count), -ENOSPC);
+    kill(sharer.process, SIGKILL);
+    waitpid(sharer.process, NULL, 0);
+    assert_int_equal(slot_take(RUN, &first, &count), 0);
+}
+
+/* The child lives on with what it has; then it dies, too. */
+static void a_grandchild_keeps_what_it_was_given(void **state)
+{
+    slot_t first;
+    unsigned count;
+    pid_t child;
+    int ends[2];
+    unsigned member;
+
+    add_units(0, 1);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(slot_take(RUN, &first, &count), 0);
+    assert_int_equal(member_fork_prepare(&member), 0);
+    slot_share(member);
+    child = fork();
+    if (child == 0) {
+        member_fork_child();
+        child = fork_sharer();
+        _exit(write(ends[1], &child, sizeof(child)) != sizeof(child));
+    }
+    member_fork_parent();
+    waitpid(child, NULL, 0);
+    assert_int_equal(read(ends[0], &child, sizeof(child)), sizeof(child));
+    slot_reap(MEMBERS_MAX);
+    assert_int_equal(slot_references(first), 2);
+    kill(child, SIGKILL);
+    for (unsigned look = 0; look < 1000 && slot_references(first) > 1; look++) {
+        usleep(1000);
+        slot_reap(MEMBERS_MAX);
+    }
+    assert_int_equal(slot_references(first), 1);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void *take_and_drop(void *argument)
@@ -478,10 +593,11 @@ int main(int argc, char **argv)
         TEST(nothing_is_handed_out_that_is_not_in_service),
         TEST(runs_are_appended_and_then_reused),
         TEST(checksums_stay_with_their_slots),
-        TEST(references_beyond_counting_stay_for_good),
         TEST(a_small_set_does_not_march_through_a_large_file),
         TEST(units_that_leave_take_their_tables_along),
-        TEST(tables_survive_children_that_are_killed),
+        TEST(killed_children_give_everything_back),
+        TEST(what_the_dead_held_can_be_taken),
+        TEST(a_grandchild_keeps_what_it_was_given),
         TEST(threads_share_the_tables),
     };
 

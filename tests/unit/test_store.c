@@ -566,14 +566,19 @@ static void expect_good_end(pid_t child)
     assert_int_equal(status, 0);
 }
 
+static void fork_prepare(void)
+{
+    assert_int_equal(store_fork_admit(), 0);
+    store_fork_prepare();
+}
+
 static void parent_and_child_share_what_was_written(void **state)
 {
     static struct run shared, own;
     pid_t child;
 
     assert_int_equal(write_run(&shared, 64, 1), 0);
-    store_fork_prepare();
-    each_slot(&shared, store_add_references);
+    fork_prepare();
     child = fork();
     if (child == 0) {
         store_fork_child();
@@ -600,8 +605,7 @@ static void the_last_reference_frees_in_the_child_too(void **state)
     pid_t child;
 
     assert_int_equal(write_run(&run, 64, 1), 0);
-    store_fork_prepare();
-    each_slot(&run, store_add_references);
+    fork_prepare();
     child = fork();
     if (child == 0) {
         store_fork_child();
@@ -626,7 +630,7 @@ static void *fork_again_and_again(void *unused)
         pid_t child;
         int status = -1;
 
-        store_fork_prepare();
+        fork_prepare();
         wrong += store_writes_in_flight() != 0;
         child = fork();
         if (child == 0) {
@@ -642,6 +646,7 @@ static void *fork_again_and_again(void *unused)
         waitpid(child, &status, 0);
         wrong += status != 0;
     }
+    store_reap();
     return (void *)wrong;
 }
 

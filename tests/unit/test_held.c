@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Bits of several members against a naive model. */
+#include "store/held.h"
+
+#include "base/meta.h"
+#include "cmocka_all.h"
+#include "random.h"
+
+#include <string.h>
+
+#define SLOTS   40960u
+#define MEMBERS 4u
+
+static struct random seeded;
+static bool model[MEMBERS][SLOTS];
+
+static void compare(unsigned member)
+{
+    uint64_t words;
+    const uint64_t *row = held_by(member, &words);
+
+    assert_true(words <= SLOTS / 64);
+    assert_int_equal(held_bytes(member), align_up(words * 8, PAGE_SIZE));
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        assert_int_equal(slot / 64 < words && row[slot / 64] >> slot % 64 & 1, model[member][slot]);
+}
+
+static void add(unsigned member)
+{
+    unsigned first = (unsigned)random_below(&seeded, SLOTS);
+    unsigned count = 0;
+
+    while (count < 256 && first + count < SLOTS && !model[member][first + count])
+        model[member][first + count++] = true;
+    if (count > 0)
+        held_add(member, first, count);
+}
+
+static void take_away(unsigned member)
+{
+    for (unsigned slot = (unsigned)random_below(&seeded, SLOTS), i = 0; i < 200; i++) {
+        assert_int_equal(held_remove(member, slot), model[member][slot]);
+        model[member][slot] = false;
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+static void change(unsigned member)
+{
+    unsigned other = (unsigned)random_below(&seeded, MEMBERS);
+
+    switch (random_below(&seeded, 40)) {
+    case 0:
+        held_clear(member);
+        memset(model[member], 0, sizeof(model[member]));
+        break;
+    case 1:
+        if (member == other)
+            break;
+        held_clear(other);
+        held_copy(other, member);
+        memcpy(model[other], model[member], sizeof(model[member]));
+        break;
+    default:
+        if (random_below(&seeded, 2))
+            add(member);
+        else
+            take_away(member);
+    }
+}
+
+static void random_use_matches_the_model(void **state)
+{
+    uint64_t charged = meta_charged();
+
+    assert_int_equal(held_start(SLOTS), 0);
+    for (unsigned step = 0; step < 10000; step++) {
+        change((unsigned)random_below(&seeded, MEMBERS));
+        if (step % 100 == 0)
+            compare((unsigned)random_below(&seeded, MEMBERS));
+    }
+    for (unsigned member = 0; member < MEMBERS; member++)
+        compare(member);
+    held_stop();
+    assert_int_equal(meta_charged(), charged);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_use_matches_the_model)};
+
+    seeded = random_start(argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
