@@ -18,8 +18,8 @@
 #include "heap/guard/guard_signal.h"
 #include "heap/libc.h"
 
+#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* lea disp(%rip), %rsi */
 static const uint8_t lea[] = {0x48, 0x8d, 0x35};
@@ -42,21 +42,11 @@ static sigblock_mask *find_room(void)
     return (sigblock_mask *)end;
 }
 
-static int set_protection(uint8_t *from, size_t size, int protection)
+/* Through the file, code is written as a debugger does it: never writable in the address space, and
+ * where a system forbids this nothing has changed. */
+static bool overwrite(int memory, const uint8_t *at, const void *bytes, size_t size)
 {
-    uintptr_t first = align_down((uintptr_t)from, PAGE_SIZE);
-    uintptr_t end = align_up((uintptr_t)from + size, PAGE_SIZE);
-
-    return (int)sys_call(SYS_mprotect, first, end - first, protection);
-}
-
-/* Code is never writable and executable at once: some systems forbid that. */
-static bool overwrite(uint8_t *at, const void *bytes, size_t size)
-{
-    if (set_protection(at, size, PROT_READ | PROT_WRITE))
-        return false;
-    memcpy(at, bytes, size);
-    return set_protection(at, size, PROT_READ | PROT_EXEC) == 0;
+    return sys_call(SYS_pwrite64, memory, bytes, size, at) == (long)size;
 }
 
 static bool loads_all_signals(const uint8_t *at)
@@ -79,30 +69,41 @@ static bool is_followed_by_call(const uint8_t *at)
            memmem(at - NEAR, 2 * NEAR, move_number, sizeof(move_number));
 }
 
-static bool redirect(uint8_t *at, const sigblock_mask *set)
+static bool redirect(int memory, const uint8_t *at, const sigblock_mask *set)
 {
     int32_t distance = (int32_t)((intptr_t)set - (intptr_t)(at + LEA_SIZE));
 
-    return overwrite(at + sizeof(lea), &distance, sizeof(distance));
+    return overwrite(memory, at + sizeof(lea), &distance, sizeof(distance));
+}
+
+static unsigned redirect_all(int memory, const sigblock_mask *set)
+{
+    const uint8_t *text = (const uint8_t *)libc_text;
+    const uint8_t *end = text + libc_text_size;
+    unsigned changed = 0;
+
+    for (const uint8_t *at = text + NEAR; at < end - 2 * NEAR; at++) {
+        at = memmem(at, (size_t)(end - 2 * NEAR - at), lea, sizeof(lea));
+        if (!at)
+            break;
+        if (is_followed_by_call(at) && loads_all_signals(at) && redirect(memory, at, set))
+            changed++;
+    }
+    return changed;
 }
 
 unsigned guard_libc_open_signals(void)
 {
-    uint8_t *text = (uint8_t *)libc_text;
-    uint8_t *end = text + libc_text_size;
     sigblock_mask open = ~guard_signal_ours();
     sigblock_mask *set = libc_text_size ? find_room() : NULL;
+    long memory = sys_call(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC);
     unsigned changed = 0;
 
-    if (!set || !overwrite((uint8_t *)set, &open, sizeof(open)))
+    if (memory < 0)
         return 0;
-    for (uint8_t *at = text + NEAR; at < end - 2 * NEAR; at++) {
-        at = memmem(at, (size_t)(end - 2 * NEAR - at), lea, sizeof(lea));
-        if (!at)
-            break;
-        if (is_followed_by_call(at) && loads_all_signals(at) && redirect(at, set))
-            changed++;
-    }
+    if (set && overwrite((int)memory, (const uint8_t *)set, &open, sizeof(open)))
+        changed = redirect_all((int)memory, set);
+    sys_call(SYS_close, memory);
     return changed;
 }
 #else
