@@ -21,6 +21,7 @@
 #include "base/lock.h"
 #include "base/msg.h"
 #include "base/sigaction.h"
+#include "base/sigblock.h"
 #include "base/sys.h"
 #include "mask/mask.h"
 #include "observe/stats.h"
@@ -224,7 +225,9 @@ static void call_program(int signo, siginfo_t *info, ucontext_t *context,
     memcpy(&added, &action->sa_mask, sizeof(added));
     mask |= added;
     if (!(action->sa_flags & SA_NODEFER))
-        mask |= UINT64_C(1) << (signo - 1);
+        mask |= sigblock_bit(signo);
+    /* The handler may touch the window. */
+    mask &= ~(sigblock_bit(SIGBUS) | sigblock_bit(SIGSYS));
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
     if (action->sa_flags & SA_RESETHAND)
         fault_set_program_action(signo, &(struct sigaction){.sa_handler = SIG_DFL});

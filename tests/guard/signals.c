@@ -14,6 +14,7 @@
 static sigjmp_buf jump;
 static volatile sig_atomic_t caught;
 static int pipes[2];
+static char *touched;
 
 static void count(int signo)
 {
@@ -88,8 +89,6 @@ static void left_by_a_jump(enum way way)
     close(pipes[1]);
 }
 
-static char *touched;
-
 static void touch(int signo)
 {
     caught = touched[0];
@@ -124,9 +123,10 @@ static void everything_blocked(enum way way)
     sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+/* The handler of the program uses memory that is cold. */
 static void note_address(int signo, siginfo_t *info, void *context)
 {
-    caught = signo * 100 + info->si_code;
+    caught = signo * 100 + info->si_code + touched[0];
     siglongjmp(jump, 1);
 }
 
@@ -138,6 +138,8 @@ static void own_bus_handler(enum way way)
     volatile char *mapped = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
     char *buffer = cold(100);
 
+    touched = cold(100);
+    touched[0] = 42;
     sigaction(SIGBUS, &action, NULL);
     sigaction(SIGBUS, NULL, &back);
     say("action", back.sa_sigaction == note_address, "", 0);
