@@ -25,9 +25,18 @@ static int reserve(uint64_t promised, uint64_t budget)
     return store_reserve(promised) ? store_reserve(promised - usable(budget)) : 0;
 }
 
+/* Two threads may reserve in another order than they promised: who finds the sum changed does it
+ * again, so that the last one to look has reserved for all. */
 static bool all_fit(uint64_t budget)
 {
-    return reserve(store_promised_by_all(), budget) == 0;
+    uint64_t promised;
+    int error;
+
+    do {
+        promised = store_promised_by_all();
+        error = reserve(promised, budget);
+    } while (!error && promised != store_promised_by_all());
+    return error == 0;
 }
 
 /* The dead do not count. */
