@@ -71,6 +71,16 @@ static int export_options(const struct uswap_options *given)
     return failed ? -ENOMEM : 0;
 }
 
+/* The statistics are those of this process, whatever it becomes, unless they are those of one that
+ * this one descends from. */
+static int claim_stats(bool given)
+{
+    char pid[24];
+
+    fmt_write(pid, sizeof(pid), "%d", getpid());
+    return setenv(CONFIG_STATS_PID, pid, given) ? -ENOMEM : 0;
+}
+
 /* ---- checks ---- */
 
 static int check_kernel(void)
@@ -172,6 +182,7 @@ static int prepare(const struct uswap_options *given)
     struct uswap_options effective;
     int error = export_options(given);
 
+    error = error ? error : claim_stats(given->stats_path);
     error = error ? error : uswap_options_from_env(&effective);
     error = error ? error : export_options(&effective);
     error = error ? error : check_kernel();

@@ -267,9 +267,21 @@ static const char *find_variable(char **environment, const char *label)
     return "";
 }
 
+/* Whether USWAP_STATS, with the process that CONFIG_STATS_PID names, is meant for another one. */
+static bool is_for_another(char **environment)
+{
+    char own[24];
+    const char *pid = find_variable(environment, CONFIG_STATS_PID "=");
+
+    fmt_write(own, sizeof(own), "%ld", sys_call(SYS_getpid));
+    return *pid && strcmp(pid, own) != 0;
+}
+
 int config_from_environment(char **environment, struct uswap_options *options)
 {
     for (size_t i = 0; i < array_size(variables); i++) {
+        if (variables[i].read == config_read_stats && is_for_another(environment))
+            continue;
         const char *text = find_variable(environment, variables[i].label);
         int error = *text ? variables[i].read(variables[i].label, text, options) : 0;
 

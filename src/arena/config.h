@@ -23,6 +23,10 @@
 uint64_t config_available_ram(void);
 uint64_t config_default_ram(void);
 
+/* The variable that names the process whose statistics USWAP_STATS wants, also after it executes
+ * another program; the others in the tree pass USWAP_STATS over. Not set: any process. */
+#define CONFIG_STATS_PID "USWAP_STATS_PID"
+
 /* Set the options that USWAP_RAM, USWAP_SWAP and USWAP_STATS name and leave the others alone; an
  * empty value names none. environment: as envp of main(); NULL: empty. */
 int config_from_environment(char **environment, struct uswap_options *options) must_check;

@@ -6,11 +6,14 @@
  * stays there.
  *
  * finish() is the first function registered with libc, so the last one that exit() calls, after all
- * destructors, in whatever thread. _exit(), abort() and death by a signal write no statistics.
+ * destructors, in whatever thread. _exit(), with which shells end, is interposed. abort() and death
+ * by a signal write no statistics.
  */
 #include "arena/arena.h"
+#include "arena/config.h"
 #include "base/fd.h"
 #include "base/msg.h"
+#include "base/sys.h"
 #include "heap/fork.h"
 #include "heap/guard/guard.h"
 #include "heap/heap.h"
@@ -40,6 +43,17 @@ static void finish(int status, void *unused)
         write_stats();
 }
 
+/* Also in a signal handler: no lock is held where one can run. In a child of vfork() this is the
+ * parent's memory, but not its process. */
+exported __attribute__((noreturn)) void _exit(int status)
+{
+    finish(status, NULL);
+    for (;;)
+        sys_call(SYS_exit_group, status);
+}
+
+exported __attribute__((noreturn, alias("_exit"))) void _Exit(int status);
+
 /* Not by unsetenv(): programs bring their own, which do not work before main() (bash). */
 static void forget_variable(char **environment, const char *assignment)
 {
@@ -54,10 +68,12 @@ static void forget_variable(char **environment, const char *assignment)
 }
 
 /* What the program executes runs under uswap, too, and must not write to the same place: the
- * statistics are those of this process. */
+ * statistics are those of this process. `uswap run` has named it in the environment, so that it
+ * writes them also when it is another program by then, as after a script that ends in exec. */
 static void plan_stats(char **environment)
 {
-    forget_variable(environment, "USWAP_STATS=");
+    if (!getenv(CONFIG_STATS_PID))
+        forget_variable(environment, "USWAP_STATS=");
     started_by = getpid();
     spare_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (spare_stderr >= 0)

@@ -66,7 +66,7 @@ expect 'a preloaded library stays behind ours' \
 # The same by environment alone.
 preload=$(dirname "$USWAP")/libuswap-preload.so
 env LD_PRELOAD="$preload" USWAP_RAM=64M USWAP_SWAP="$work/swap:1G" USWAP_STATS="$work/s.json" \
-    bash -c 'exit 9'
+    sh -c 'exit 9'
 expect 'exit code by LD_PRELOAD alone' [ $? -eq 9 ]
 expect 'budget by LD_PRELOAD alone' [ "$(statistic ram_budget_bytes "$work/s.json")" = 67108864 ]
 expect 'nothing is left in the swap directory' [ -z "$(ls -A "$work/swap")" ]
@@ -78,6 +78,16 @@ for name in ram_budget_bytes resident_peak_bytes window_bytes faults_major fault
     objects_evicted objects_dropped_clean bytes_read bytes_written fault_ns_p50 fault_ns_p99; do
     expect "statistics have $name" [ -n "$(statistic $name "$work/s.json")" ]
 done
+
+# They are those of the process that was started, whatever program it is at the end, not of children.
+stats_after() {
+    rm -f "$work/s.json"
+    "$USWAP" run --ram 32M --swap "$work/swap:1G" --stats "$work/s.json" sh -c "$1" >"$work/out"
+    statistic faults_major "$work/s.json"
+}
+workset="'$TOOLS/workset' 64"
+expect 'statistics after exec' [ "$(stats_after "exec $workset")" -gt 100 ]
+expect 'statistics of a shell, not of its child' [ "$(stats_after "$workset; exit 0")" -eq 0 ]
 "$USWAP" run --swap "$work/swap" --stats - true >"$work/out" 2>"$work/err"
 expect 'a summary on stderr' [ -s "$work/err" ]
 expect_not 'nothing on stdout' [ -s "$work/out" ]

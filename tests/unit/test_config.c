@@ -260,6 +260,20 @@ static void environment_is_read(void **state)
     assert_int_equal(messages, 0);
 }
 
+static void statistics_of_another_process_are_passed_over(void **state)
+{
+    struct uswap_options *options = *state;
+    char stats[] = "USWAP_STATS=/s", pid[64];
+    char *environment[] = {stats, pid, NULL};
+
+    snprintf(pid, sizeof(pid), CONFIG_STATS_PID "=%d", getppid());
+    assert_int_equal(config_from_environment(environment, options), 0);
+    assert_null(options->stats_path);
+    snprintf(pid, sizeof(pid), CONFIG_STATS_PID "=%d", getpid());
+    assert_int_equal(config_from_environment(environment, options), 0);
+    assert_string_equal(options->stats_path, "/s");
+}
+
 static void empty_and_missing_environment(void **state)
 {
     struct uswap_options *options = *state;
@@ -304,6 +318,7 @@ int main(void)
         TEST(too_long_paths_are_refused),
         TEST(summary_on_stderr),
         TEST(environment_is_read),
+        TEST(statistics_of_another_process_are_passed_over),
         TEST(empty_and_missing_environment),
         TEST(wrong_environment_names_the_variable),
     };
