@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 
 /*
- * Metadata is charged when it is needed, without asking. This much is kept free of pages for it: what
- * the objects that come in between two looks at the budget can need.
+ * Metadata is charged when it is needed, without asking. This much is kept free of pages for it:
+ * what the objects that come in between two looks at the budget can need.
  */
 #define MARGIN (256 * KIB)
 
