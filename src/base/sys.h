@@ -6,40 +6,26 @@
 #ifndef USWAP_BASE_SYS_H
 #define USWAP_BASE_SYS_H
 
+#include <stddef.h>
 #include <sys/syscall.h>
 
-#if defined(__x86_64__)
+/* Makes the system call; what the kernel returns. */
+typedef long (*sys_enter_fn)(long nr, long a, long b, long c, long d, long e, long f);
+
+/*
+ * Through this every call goes. The guard puts a copy of the code into a page from which its filter
+ * lets calls pass, for they may have pointers into the window, when our stack is there.
+ */
+extern sys_enter_fn sys_enter __attribute__((visibility("hidden")));
+
+/* The code that is copied: position-independent, sys_enter_size bytes. */
+extern const char sys_enter_code[] __attribute__((visibility("hidden")));
+extern const size_t sys_enter_size __attribute__((visibility("hidden")));
+
 static inline long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
 {
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long ret;
-    __asm__ volatile("syscall"
-                     : "=a"(ret)
-                     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return ret;
+    return sys_enter(nr, a, b, c, d, e, f);
 }
-#elif defined(__aarch64__)
-static inline long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
-{
-    register long x8 __asm__("x8") = nr;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-}
-#else
-#error "uswap knows the system call convention of x86-64 and aarch64 only"
-#endif
 
 #define SYS_NARGS_(nr, a, b, c, d, e, f, n, ...) n
 #define sys_call_0(nr)                           sys_call6(nr, 0, 0, 0, 0, 0, 0)

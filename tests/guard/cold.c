@@ -90,13 +90,27 @@ static bool is_resident(const struct block *block)
 
 /* uswap's advice takes the memory out of the window at once; without uswap there is nothing to do.
  */
-void chill(void)
+static void advise(void)
 {
-    int (*advise)(void *, size_t, enum uswap_advice) =
+    int (*give)(void *, size_t, enum uswap_advice) =
         (int (*)(void *, size_t, enum uswap_advice))(uintptr_t)dlsym(RTLD_DEFAULT, "uswap_advise");
 
-    for (unsigned i = 0; advise && i < block_count; i++)
-        if (advise(blocks[i].pages, blocks[i].count * PAGE, USWAP_COLD) || is_resident(&blocks[i]))
+    for (unsigned i = 0; give && i < block_count; i++)
+        if (give(blocks[i].pages, blocks[i].count * PAGE, USWAP_COLD))
+            fail("advice is refused");
+}
+
+void push_out(void)
+{
+    advise();
+    errno = 0;
+}
+
+void chill(void)
+{
+    advise();
+    for (unsigned i = 0; getenv("LD_PRELOAD") && i < block_count; i++)
+        if (is_resident(&blocks[i]))
             fail("memory cannot be made cold");
     errno = 0;
 }

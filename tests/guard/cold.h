@@ -30,6 +30,9 @@ char *cold_string(const char *string);
 /* Make all that cold() gave cold. Ends the program if some of it stays resident. */
 void chill(void);
 
+/* The same for what can leave; the rest is in use. */
+void push_out(void);
+
 /* The call by inline assembly, as syscall(): -1 and errno. */
 long by_instruction(long number, ...);
 

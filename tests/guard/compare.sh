@@ -13,4 +13,4 @@ mkdir "$work/plain" "$work/swap"
 lines=$(wc -l <"$work/plain.out")
 diff "$work/plain.out" "$work/swap.out" || exit 1
 echo "$lines lines the same"
-[ "$lines" -gt 20 ]
+[ "$lines" -gt 10 ]

@@ -7,7 +7,6 @@
 
 #include "arena/window.h"
 #include "base/sys.h"
-#include "heap/guard/guard_arch.h"
 #include "heap/guard/guard_parts.h"
 #include "heap/guard/guard_pins.h"
 #include "heap/guard/guard_table.h"
@@ -16,17 +15,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-
-__asm__(".pushsection .text\n"
-        "guard_stub_begin:\n" GUARD_ARCH_STUB "guard_stub_end:\n"
-        ".popsection\n");
-extern const char guard_stub_begin[] __attribute__((visibility("hidden")));
-extern const char guard_stub_end[] __attribute__((visibility("hidden")));
-
-typedef long (*stub_fn)(long number, const long arguments[6]);
-
-/* Without a page of its own, the stub serves from here; there is no filter then. */
-static stub_fn stub = (stub_fn)(uintptr_t)guard_stub_begin;
 
 uintptr_t guard_call_stub(void)
 {
@@ -41,18 +29,19 @@ int guard_call_start(void)
 
     if (at != (long)page)
         return at < 0 ? (int)at : -EEXIST;
-    memcpy(page, guard_stub_begin, (size_t)(guard_stub_end - guard_stub_begin));
+    memcpy(page, sys_enter_code, sys_enter_size);
     __builtin___clear_cache(page, (char *)page + PAGE_SIZE);
 
     int error = (int)sys_call(SYS_mprotect, page, PAGE_SIZE, PROT_READ | PROT_EXEC);
     if (!error)
-        stub = (stub_fn)(uintptr_t)page;
+        sys_enter = (sys_enter_fn)(uintptr_t)page;
     return error;
 }
 
 long guard_call_plain(long number, const long arguments[6])
 {
-    return stub(number, arguments);
+    return sys_call6(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+                     arguments[5]);
 }
 
 long guard_call_once(const struct guard_call *call, long number, const long arguments[6])
@@ -62,7 +51,7 @@ long guard_call_once(const struct guard_call *call, long number, const long argu
     guard_walk(call, arguments);
     if (number == SYS_execve || number == SYS_execveat)
         guard_pins_abandon(pins);
-    long result = stub(number, arguments);
+    long result = guard_call_plain(number, arguments);
     guard_pins_close(pins);
     return result;
 }
@@ -72,7 +61,7 @@ long guard_call(long number, const long arguments[6])
     const struct guard_call *call = guard_table_find(number);
 
     if (!call)
-        return stub(number, arguments);
+        return guard_call_plain(number, arguments);
     if (unlikely(guard_parts_needed(call, arguments)))
         return guard_parts_transfer(call, number, arguments);
     return guard_call_once(call, number, arguments);

@@ -21,26 +21,47 @@ static long change_mask(const long arguments[6])
     return result;
 }
 
+/* What is interposed for more than its buffers. False: nothing of that kind. */
+static bool interposed(long number, const long arguments[6], long *result)
+{
+    switch (number) {
+    case SYS_rt_sigprocmask:
+        *result = guard_result(change_mask(arguments));
+        return true;
+    case SYS_rt_sigaction:
+        if (!guard_signal_is_ours((int)arguments[0]))
+            return false;
+        *result = guard_result(guard_rawsignal_action(arguments));
+        return true;
+    case SYS_sigaltstack:
+        *result = sigaltstack((const stack_t *)arguments[0], (stack_t *)arguments[1]);
+        return true;
+    case SYS_close:
+        *result = close((int)arguments[0]);
+        return true;
+    case SYS_close_range:
+        *result = guard_result(guard_fd_close_range((unsigned)arguments[0], (unsigned)arguments[1],
+                                                    (unsigned)arguments[2]));
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Calls that return twice, or on another stack, take no pointer that the guard cares for: libc
  * makes them. */
 exported long syscall(long number, ...)
 {
     long arguments[6];
     va_list list;
+    long result;
 
     va_start(list, number);
     for (unsigned i = 0; i < 6; i++)
         arguments[i] = va_arg(list, long);
     va_end(list);
-    if (number == SYS_rt_sigprocmask)
-        return guard_result(change_mask(arguments));
-    if (number == SYS_rt_sigaction && guard_signal_is_ours((int)arguments[0]))
-        return guard_result(guard_rawsignal_action(arguments));
-    if (number == SYS_close_range)
-        return guard_result(guard_fd_close_range((unsigned)arguments[0], (unsigned)arguments[1],
-                                                 (unsigned)arguments[2]));
-    if (number == SYS_close)
-        return close((int)arguments[0]);
+    if (interposed(number, arguments, &result))
+        return result;
     if (guard_call_needed(number, arguments))
         return guard_result(guard_call(number, arguments));
     return REAL(syscall)(number, arguments[0], arguments[1], arguments[2], arguments[3],

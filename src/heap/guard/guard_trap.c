@@ -17,6 +17,7 @@
 #include "heap/guard/guard_filter.h"
 #include "heap/guard/guard_rawsignal.h"
 #include "heap/guard/guard_signal.h"
+#include "heap/guard/guard_stack.h"
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1
@@ -32,8 +33,10 @@ static long change_signal_stack(const long arguments[6], ucontext_t *context)
     const stack_t *new = (const stack_t *)arguments[0];
     long result = guard_call(SYS_sigaltstack, arguments);
 
-    if (result == 0 && new)
+    if (result == 0 && new) {
         context->uc_stack = *new;
+        guard_stack_signals(new);
+    }
     return result;
 }
 
