@@ -63,30 +63,40 @@ static void extend(unsigned member, uint64_t words)
     held.ends[member] = words;
 }
 
-void held_add(unsigned member, uint64_t first, uint64_t count)
+/* The bits of the first word of a run; moves on to the rest of it. */
+static uint64_t next_mask(uint64_t *first, uint64_t *count)
 {
-    uint64_t *row = row_of(member);
+    uint64_t offset = *first % WORD_BITS;
+    uint64_t part = min_u64(*count, WORD_BITS - offset);
 
-    extend(member, (first + count - 1) / WORD_BITS + 1);
-    while (count > 0) {
-        uint64_t offset = first % WORD_BITS;
-        uint64_t part = min_u64(count, WORD_BITS - offset);
-
-        row[first / WORD_BITS] |= UINT64_MAX >> (WORD_BITS - part) << offset;
-        first += part;
-        count -= part;
-    }
+    *first += part;
+    *count -= part;
+    return UINT64_MAX >> (WORD_BITS - part) << offset;
 }
 
-bool held_remove(unsigned member, uint64_t slot)
+void held_add(unsigned member, uint64_t first, uint64_t count)
 {
-    uint64_t *word = &row_of(member)[slot / WORD_BITS];
-    uint64_t bit = UINT64_C(1) << slot % WORD_BITS;
+    uint64_t *word = row_of(member) + first / WORD_BITS;
 
-    if (slot / WORD_BITS >= held.ends[member] || !(*word & bit))
+    extend(member, (first + count - 1) / WORD_BITS + 1);
+    while (count > 0)
+        *word++ |= next_mask(&first, &count);
+}
+
+bool held_remove(unsigned member, uint64_t first, uint64_t count)
+{
+    uint64_t *word = row_of(member) + first / WORD_BITS;
+    uint64_t missing = 0;
+
+    if ((first + count - 1) / WORD_BITS >= held.ends[member])
         return false;
-    *word &= ~bit;
-    return true;
+    for (; count > 0; word++) {
+        uint64_t mask = next_mask(&first, &count);
+
+        missing |= mask & ~*word;
+        *word &= ~mask;
+    }
+    return missing == 0;
 }
 
 const uint64_t *held_by(unsigned member, uint64_t *words)

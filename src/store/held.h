@@ -13,10 +13,10 @@
 int held_start(uint64_t limit) must_check;
 void held_stop(void);
 
-/* This member holds a run of slots that it did not hold; or no longer holds one that it held:
- * false, it did not. */
+/* This member holds a run of slots that it did not hold; or no longer holds one. False: it did not
+ * hold all of them. */
 void held_add(unsigned member, uint64_t first, uint64_t count);
-bool held_remove(unsigned member, uint64_t slot) must_check;
+bool held_remove(unsigned member, uint64_t first, uint64_t count) must_check;
 
 /* The bits, 64 slots a word; *words: those from there on are zero. */
 const uint64_t *held_by(unsigned member, uint64_t *words);

@@ -234,21 +234,28 @@ static void forget_dead(void)
     }
 }
 
-static void count_reference(slot_t slot, void *unused)
+static void count_references(uint64_t first, uint64_t count)
 {
-    (void)unused;
-    references[slot]++;
+    for (uint64_t slot = first; slot < first + count; slot++)
+        references[slot]++;
 }
 
-/* Call with each slot that a member holds. */
-static void each_held(unsigned member, void (*visit)(slot_t slot, void *context), void *context)
+/* Call with the runs of slots that a member holds, none longer than a word of its bits. */
+static void each_held(unsigned member, void (*visit)(uint64_t first, uint64_t count))
 {
     uint64_t words;
     const uint64_t *row = held_by(member, &words);
 
-    for (uint64_t at = 0; at < words; at++)
-        for (uint64_t word = row[at]; word; word &= word - 1)
-            visit((slot_t)(at * 64 + (unsigned)__builtin_ctzll(word)), context);
+    for (uint64_t at = 0; at < words; at++) {
+        for (uint64_t word = row[at]; word;) {
+            unsigned first = (unsigned)__builtin_ctzll(word);
+            uint64_t rest = ~(word >> first);
+            unsigned count = rest ? (unsigned)__builtin_ctzll(rest) : 64;
+
+            visit(at * 64 + first, count);
+            word &= ~(UINT64_MAX >> (64 - count) << first);
+        }
+    }
 }
 
 static void recount_references(void)
@@ -257,7 +264,7 @@ static void recount_references(void)
         if (references[slot] != REFERENCES_RETIRED)
             references[slot] = 0;
     for (unsigned member = 0; member < member_count(); member++)
-        each_held(member, count_reference, NULL);
+        each_held(member, count_references);
 }
 
 /* The process that held the lock died: make again all that follows from the truth. */
@@ -469,28 +476,36 @@ static void free_run(uint64_t first, uint64_t count)
     add(&table->used, -count);
 }
 
-/* A run of slots that lost their last reference and are to be free. */
-struct freed {
-    uint64_t first, count;
-};
-
-static void drop_reference(slot_t slot, void *context)
+/* Whether it was the last reference. */
+static bool drop_reference(uint64_t slot)
 {
-    struct freed *freed = context;
-
     check(references[slot] > 0 && references[slot] != REFERENCES_RETIRED);
-    if (--references[slot] > 0)
-        return;
-    if (slot != freed->first + freed->count) {
-        free_run(freed->first, freed->count);
-        *freed = (struct freed){slot, 0};
+    return --references[slot] == 0;
+}
+
+static void drop_run(uint64_t first, uint64_t count)
+{
+    uint64_t end = first + count;
+
+    for (uint64_t slot = first, run; slot < end; slot = run + 1) {
+        for (run = slot; run < end && drop_reference(run);)
+            run++;
+        free_run(slot, run - slot);
     }
-    freed->count++;
+}
+
+/* How many slots in a row these are; SLOT_NONE is none. */
+static size_t run_length(const slot_t *slots, size_t count)
+{
+    size_t run = 1;
+
+    while (slots[0] != SLOT_NONE && run < count && slots[run] == slots[0] + run)
+        run++;
+    return run;
 }
 
 void slot_drop_references(const slot_t *slots, size_t count)
 {
-    struct freed freed = {0, 0};
     size_t i = 0;
 
     /* Most memory that is given back never left. */
@@ -499,13 +514,13 @@ void slot_drop_references(const slot_t *slots, size_t count)
     if (i == count)
         return;
     enter();
-    for (; i < count; i++) {
+    for (size_t run; i < count; i += run) {
+        run = run_length(&slots[i], count - i);
         if (slots[i] == SLOT_NONE)
             continue;
-        check(held_remove(member_own(), slots[i]));
-        drop_reference(slots[i], &freed);
+        check(held_remove(member_own(), slots[i], run));
+        drop_run(slots[i], run);
     }
-    free_run(freed.first, freed.count);
     leave();
 }
 
@@ -513,17 +528,14 @@ void slot_share(unsigned member)
 {
     enter();
     held_copy(member, member_own());
-    each_held(member_own(), count_reference, NULL);
+    each_held(member_own(), count_references);
     leave();
 }
 
 /* With the lock. */
 static void give_back(unsigned member)
 {
-    struct freed freed = {0, 0};
-
-    each_held(member, drop_reference, &freed);
-    free_run(freed.first, freed.count);
+    each_held(member, drop_run);
     held_clear(member);
     member_forget(member);
 }
@@ -592,10 +604,9 @@ static void retire_part(struct unit *unit, uint64_t first, uint64_t count)
 void slot_retire(slot_t first, unsigned count)
 {
     enter();
-    for (unsigned i = 0; i < count; i++) {
-        check(held_remove(member_own(), first + i));
+    check(held_remove(member_own(), first, count));
+    for (unsigned i = 0; i < count; i++)
         references[first + i] = REFERENCES_RETIRED;
-    }
     for_each_part(first, count, retire_part);
     add(&table->used, -(uint64_t)count);
     leave();

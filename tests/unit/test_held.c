@@ -38,11 +38,16 @@ static void add(unsigned member)
 
 static void take_away(unsigned member)
 {
-    for (unsigned slot = (unsigned)random_below(&seeded, SLOTS), i = 0; i < 200; i++) {
-        assert_int_equal(held_remove(member, slot), model[member][slot]);
-        model[member][slot] = false;
-        slot = (slot + 1) % SLOTS;
-    }
+    unsigned first = (unsigned)random_below(&seeded, SLOTS);
+    unsigned limit = 1 + (unsigned)random_below(&seeded, 256);
+    unsigned count = 0;
+
+    while (count < limit && first + count < SLOTS && model[member][first + count])
+        model[member][first + count++] = false;
+    if (count > 0)
+        assert_true(held_remove(member, first, count));
+    else
+        assert_false(held_remove(member, first, 1));
 }
 
 static void change(unsigned member)
