@@ -196,8 +196,7 @@ int arena_release(void *address, size_t size)
     return 0;
 }
 
-/* No fault takes what commitment locks, so signals may stay open: one system call in most cases
- * less. */
+/* Signals stay open: promising is lock-free but for the reservation, which blocks them itself. */
 int arena_commit(uint64_t size)
 {
     return commit_take(size);

@@ -136,13 +136,17 @@ static int promise(uint64_t bytes)
     return 0;
 }
 
+bool reserve_is_right(uint64_t bytes)
+{
+    uint64_t now = atomic_load_explicit(&shared->promised, memory_order_relaxed);
+
+    return bytes <= now && now - bytes <= now / 4 + 2 * STEP;
+}
+
 int reserve_bytes(uint64_t bytes, bool *too_much)
 {
-    uint64_t before = atomic_load_explicit(&shared->promised, memory_order_relaxed);
     int error;
 
-    if (likely(bytes <= before && before - bytes <= before / 4 + 2 * STEP))
-        return 0;
     lock_check_take(RANK_RESERVE);
     (void)!family_lock_take(&shared->lock);
     error = promise(bytes);

@@ -9,7 +9,11 @@
 int reserve_start(void) must_check;
 void reserve_stop(void);
 
-/* As store_reserve(). Sets *too_much when reserve_shrink_step() has something to do. */
+/* Whether there is nothing to do for store_reserve(): no lock, no system call. */
+bool reserve_is_right(uint64_t bytes);
+
+/* As store_reserve(), with signals blocked. Sets *too_much when reserve_shrink_step() has something
+ * to do. */
 int reserve_bytes(uint64_t bytes, bool *too_much) must_check;
 
 /* Bring some more into service than was asked for, if there is space and nobody else is changing

@@ -11,6 +11,7 @@
 
 #include "base/fmt.h"
 #include "base/msg.h"
+#include "base/sigblock.h"
 #include "base/size.h"
 #include "store/checksum.h"
 #include "store/inflight.h"
@@ -187,11 +188,19 @@ static void start_shrinking(void)
 
 int store_reserve(uint64_t bytes)
 {
+    sigblock_mask mask;
     bool too_much = false;
-    int error = reserve_bytes(bytes, &too_much);
+    int error;
 
-    if (unlikely(too_much))
+    if (likely(reserve_is_right(bytes)))
+        return 0;
+    /* Who commits may have signals open; a handler that faults takes the locks of the slots, too.
+     */
+    mask = sigblock_enter();
+    error = reserve_bytes(bytes, &too_much);
+    if (too_much)
         start_shrinking();
+    sigblock_leave(mask);
     return error;
 }
 

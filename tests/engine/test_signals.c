@@ -153,6 +153,26 @@ static void handlers_may_touch_regions(uint64_t unused)
     engine_expect_swapping(&before);
 }
 
+/* Handlers fault while the same thread has the stores grow and shrink: they take the same locks. */
+static void handlers_may_fault_while_stores_grow(uint64_t unused)
+{
+    struct sigaction action = {.sa_handler = timer_handler, .sa_flags = SA_RESTART};
+    struct itimerval every = {{0, 300}, {0, 300}};
+
+    engine_start(RAM, 8 * GIB);
+    timer.set = engine_map(SET, 4 * KIB);
+    timer.random = engine_seed() + 1;
+    for (uint64_t page = 0; page < SET / PAGE_SIZE; page++)
+        engine_fill(timer.set + page * PAGE_SIZE, PAGE_SIZE, page + 1);
+    expect(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &every, NULL) == 0);
+    for (unsigned step = 0; timer.count < 3000; step++) {
+        size_t size = (step % 8 + 1) * 256 * MIB;
+        expect(uswap_unmap(engine_map(size, 4 * KIB), size) == 0);
+    }
+    every = (struct itimerval){0};
+    expect(setitimer(ITIMER_REAL, &every, NULL) == 0);
+}
+
 static void wild_thread(void *argument, unsigned thread)
 {
     char *set = argument;
@@ -202,6 +222,7 @@ static const struct engine_case cases[] = {
      .run = ignoring_does_not_hide_a_fault,
      .signal = SIGSEGV},
     {.name = "handlers_may_touch_regions", .run = handlers_may_touch_regions},
+    {.name = "handlers_may_fault_while_stores_grow", .run = handlers_may_fault_while_stores_grow},
     {.name = "wild_accesses_among_faults", .run = wild_accesses_among_faults},
 };
 
