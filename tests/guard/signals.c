@@ -2,6 +2,7 @@
 /* Signals and threads while system calls wait with memory that was swapped out. */
 #include "cold.h"
 
+#include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <time.h>
 
 static sigjmp_buf jump;
 static volatile sig_atomic_t caught;
@@ -224,6 +226,64 @@ static void started_in_the_cold(enum way way)
     say("sum", sum, "", 0);
 }
 
+static volatile int expired;
+
+static void expire(union sigval value)
+{
+    expired += ((char *)value.sival_ptr)[0];
+}
+
+/* libc has a thread for this, with all signals blocked. */
+static void timers(enum way way)
+{
+    char *buffer = cold(100);
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD};
+    struct itimerspec soon = {.it_value.tv_nsec = 1000000};
+    timer_t timer;
+
+    if (way != BY_NAME)
+        return;
+    buffer[0] = 4;
+    event.sigev_notify_function = expire;
+    event.sigev_value.sival_ptr = buffer;
+    expired = 0;
+    for (int i = 1; i <= 5; i++) {
+        say("create", timer_create(CLOCK_MONOTONIC, &event, &timer), "", 0);
+        chill();
+        timer_settime(timer, 0, &soon, NULL);
+        for (int tries = 0; expired < 4 * i && tries < 1000; tries++)
+            usleep(1000);
+        timer_delete(timer);
+    }
+    say("expired", expired, "", 0);
+}
+
+/* So it has for asynchronous IO. */
+static void asynchronous(enum way way)
+{
+    char *buffer = cold(3000);
+    struct aiocb *block = cold(sizeof(*block));
+    const struct aiocb *list[1] = {block};
+    int fd = open("asynchronous", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    if (way != BY_NAME)
+        return;
+    memset(buffer, 'a', 3000);
+    for (int i = 0; i < 5; i++) {
+        memset(block, 0, sizeof(*block));
+        block->aio_fildes = fd;
+        block->aio_buf = buffer;
+        block->aio_nbytes = 3000;
+        block->aio_offset = i * 1000;
+        chill();
+        say("start", i % 2 ? aio_read(block) : aio_write(block), "", 0);
+        while (aio_error(block) == EINPROGRESS)
+            aio_suspend(list, 1, NULL);
+        say("end", aio_return(block), buffer, 3000);
+    }
+    close(fd);
+}
+
 int main(void)
 {
     static const struct cold_case cases[] = {
@@ -234,6 +294,8 @@ int main(void)
         {"own SIGSYS handler", own_sys_handler},
         {"cancelled", cancelled},
         {"started in the cold", started_in_the_cold},
+        {"timers", timers},
+        {"asynchronous", asynchronous},
     };
 
     return cold_main(cases, sizeof(cases) / sizeof(cases[0]));

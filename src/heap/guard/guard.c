@@ -19,8 +19,8 @@ int guard_start(void)
     if (error)
         return error;
 
-    guard_libc_open_signals();
     error = guard_filter_start();
+    guard_libc_open_signals(error == 0);
     if (error)
         msg_warning(
             "seccomp is not allowed here (%s): system calls made inside libraries fail with "

@@ -13,6 +13,9 @@
 /* The si_errno of a SIGSYS that this filter raised. */
 #define GUARD_FILTER_MARK 0x5577
 
+/* A call with its number plus this one is always trapped. No program makes one by itself. */
+#define GUARD_FILTER_TRAPPED 0xf400
+
 /*
  * Put the filter in force for all threads, unless one for the same window and stub is in force
  * already, inherited from a parent. -EPERM, -ENOSYS, -EINVAL...: seccomp is refused.

@@ -7,10 +7,14 @@
 
 /*
  * libc blocks all signals, by system calls of its own, when it starts a thread, spawns a process or
- * raises a signal, and touches the heap meanwhile: a new thread reads its locale there. Make it
- * leave our signals open. After libc_find(), while there is one thread. Returns how many places
- * were changed.
+ * raises a signal, and touches the heap meanwhile: a new thread reads its locale there. The thread
+ * that it starts for timers keeps them blocked. Make libc leave our signals open. After
+ * libc_find(), while there is one thread; with_filter: trapped calls are served. Returns how many
+ * places were changed.
+ *
+ * The threads of aio and getaddrinfo_a() are started with SIGSYS blocked already: the first trap
+ * would kill. guard_aio.c does without the former.
  */
-unsigned guard_libc_open_signals(void);
+unsigned guard_libc_open_signals(bool with_filter);
 
 #endif

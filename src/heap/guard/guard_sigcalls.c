@@ -3,6 +3,7 @@
  * The interposed functions of signals: actions, masks, and waits with a mask. The sets they are
  * given are stripped of our signals on their way to the kernel, and completed on their way back.
  */
+#include "base/sys.h"
 #include "heap/guard/guard_real.h"
 #include "heap/guard/guard_signal.h"
 
@@ -123,18 +124,21 @@ exported sighandler_t sysv_signal(int signo, sighandler_t handler)
 
 /* ---- Masks ---- */
 
+/* As libc does, leave its own signals open. */
 static int change_mask(int how, const sigset_t *set, sigset_t *old)
 {
-    sigset_t copy, before;
+    const sigblock_mask of_libc = sigblock_bit(32) | sigblock_bit(33);
     sigblock_mask bits = set ? guard_signal_bits(set) : 0;
-    int error = REAL(pthread_sigmask)(how, stripped(set, &copy), &before);
+    sigblock_mask open = bits & ~(guard_signal_ours() | of_libc);
+    sigblock_mask before;
+    long error = sys_call(SYS_rt_sigprocmask, how, set ? &open : NULL, &before, sizeof(before));
 
     if (error)
-        return error;
-    sigblock_mask hidden = guard_signal_note_mask(how, set ? &bits : NULL);
+        return (int)-error;
+    before |= guard_signal_note_mask(how, set ? &bits : NULL);
     if (old) {
-        set_bits(&before, guard_signal_bits(&before) | hidden);
-        *old = before;
+        sigemptyset(old);
+        set_bits(old, before);
     }
     return 0;
 }

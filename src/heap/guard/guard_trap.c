@@ -64,9 +64,12 @@ static void handle(int signo, siginfo_t *info, void *context)
         guard_signal_forward(signo, info, context);
         return;
     }
+    long number = info->si_syscall;
+    if (number >= GUARD_FILTER_TRAPPED)
+        number -= GUARD_FILTER_TRAPPED;
     for (unsigned i = 0; i < 6; i++)
         arguments[i] = guard_arch_argument(context, i);
-    guard_arch_set_result(context, serve(info->si_syscall, arguments, context));
+    guard_arch_set_result(context, serve(number, arguments, context));
 }
 
 int guard_trap_start(void)
