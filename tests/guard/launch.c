@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -154,13 +155,34 @@ static void running_commands(enum way way)
     unsetenv("MORE");
 }
 
+/* Processes made by system call: the child has its memory, too. */
+static void forking(enum way way)
+{
+    const struct clone_args how = {.exit_signal = SIGCHLD};
+    struct clone_args *args = cold_copy(&how, sizeof(how));
+    char *byte = cold(1);
+
+    if (way != BY_SYSCALL)
+        return;
+    for (int i = 0; i < 3; i++) {
+        *byte = (char)(30 + i);
+        fflush(stdout);
+        chill();
+        long child = i == 0   ? syscall(SYS_fork)
+                     : i == 1 ? syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)
+                              : syscall(SYS_clone3, args, sizeof(*args));
+        if (child == 0)
+            _exit(*byte);
+        say("fork", status_of((pid_t)child), byte, 1);
+    }
+}
+
 int main(void)
 {
     static const struct cold_case cases[] = {
-        {"executing", executing},
-        {"executing after vfork", executing_after_vfork},
-        {"spawning", spawning},
-        {"running commands", running_commands},
+        {"executing", executing}, {"executing after vfork", executing_after_vfork},
+        {"spawning", spawning},   {"running commands", running_commands},
+        {"forking", forking},
     };
 
     return cold_main(cases, sizeof(cases) / sizeof(cases[0]));

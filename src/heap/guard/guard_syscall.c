@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The interposed syscall(): what a call would find interposed by name, it finds here. */
+#include "arena/arena.h"
 #include "base/sys.h"
 #include "heap/guard/guard_fd.h"
 #include "heap/guard/guard_rawsignal.h"
 #include "heap/guard/guard_real.h"
 
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +20,48 @@ static long change_mask(const long arguments[6])
         result = guard_rawsignal_mask(arguments, &mask);
     if (!result)
         result = sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+    return result;
+}
+
+/* Whether the call makes a process with memory of its own, which goes on where we are. */
+static bool is_fork(long number, const long arguments[6])
+{
+    const struct clone_args *clone = (const struct clone_args *)arguments[0];
+
+    switch (number) {
+#ifdef SYS_fork
+    case SYS_fork:
+    case SYS_vfork: /* its child could not return from here */
+        return true;
+#endif
+    case SYS_clone:
+        return !(arguments[0] & CLONE_VM) && !arguments[1];
+    case SYS_clone3:
+        return clone && !(clone->flags & CLONE_VM) && !clone->stack;
+    default:
+        return false;
+    }
+}
+
+static long make_process(long number, const long arguments[6])
+{
+    sigblock_mask before = sigblock_enter();
+    long result = arena_fork_prepare();
+
+#ifdef SYS_vfork
+    if (number == SYS_vfork)
+        number = SYS_fork;
+#endif
+    if (!result) {
+        result = guard_call_plain(number, arguments);
+        if (result == 0)
+            arena_fork_child();
+        else if (result > 0)
+            arena_fork_parent();
+        else
+            arena_fork_failed();
+    }
+    sigblock_leave(before);
     return result;
 }
 
@@ -48,8 +92,7 @@ static bool interposed(long number, const long arguments[6], long *result)
     }
 }
 
-/* Calls that return twice, or on another stack, take no pointer that the guard cares for: libc
- * makes them. */
+/* Calls that return on another stack take no pointer that the guard cares for: libc makes them. */
 exported long syscall(long number, ...)
 {
     long arguments[6];
@@ -60,6 +103,8 @@ exported long syscall(long number, ...)
     for (unsigned i = 0; i < 6; i++)
         arguments[i] = va_arg(list, long);
     va_end(list);
+    if (is_fork(number, arguments))
+        return guard_result(make_process(number, arguments));
     if (interposed(number, arguments, &result))
         return result;
     if (guard_call_needed(number, arguments))
