@@ -90,11 +90,13 @@ static long lock_byte(int fd, int command, unsigned member, struct flock *lock)
     return sys_call(SYS_fcntl, fd, command, lock);
 }
 
+/* Whether anybody but this process itself holds it. Asked for the process, not for its description,
+ * which may be the one that the parent's lock belongs to. */
 static bool lock_is_held(unsigned member)
 {
     struct flock lock = {.l_type = F_WRLCK};
 
-    return lock_byte(family_fd, F_OFD_GETLK, member, &lock) < 0 || lock.l_type != F_UNLCK;
+    return lock_byte(family_fd, F_GETLK, member, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
 /* A description of its own, for the child. Not at a low number, where another thread may expect
@@ -128,7 +130,7 @@ static bool lock_place(int fd, unsigned member)
     if (lock_byte(fd, F_OFD_SETLK, member, &lock) < 0)
         return false;
     /* A file that is not ours can hold any lock: the others would not see it. */
-    if ((fd == family_fd || lock_is_held(member)) && change_state(member, PLACE_FREE, PLACE_TAKEN))
+    if (lock_is_held(member) && change_state(member, PLACE_FREE, PLACE_TAKEN))
         return true;
     lock.l_type = F_UNLCK;
     lock_byte(fd, F_OFD_SETLK, member, &lock);
@@ -257,8 +259,7 @@ static void lock_as_process(void)
     struct flock lock = {.l_type = F_WRLCK};
 
     lock_is_fragile = true;
-    /* Waits for no longer than another takes to see that the place is not free. */
-    if (lock_byte(family_fd, F_SETLKW, own, &lock) == 0)
+    if (lock_byte(family_fd, F_SETLK, own, &lock) == 0)
         change_state(own, PLACE_AWAITED, PLACE_TAKEN);
 }
 
