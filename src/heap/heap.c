@@ -49,7 +49,7 @@ const char *je_malloc_conf =
 _Atomic unsigned heap_epoch;
 __thread unsigned heap_attended;
 
-static __thread bool bound;
+__thread bool heap_bound;
 
 static unsigned arenas[HEAP_MAX_ARENAS];
 static unsigned arena_count;
@@ -81,8 +81,8 @@ static void bind_thread(void)
     unsigned turn = atomic_fetch_add_explicit(&next_arena, 1, memory_order_relaxed);
     unsigned arena = arenas[turn % arena_count];
 
-    bound = je_mallctlbymib(thread_arena_mib, array_size(thread_arena_mib), NULL, NULL, &arena,
-                            sizeof(arena)) == 0;
+    heap_bound = je_mallctlbymib(thread_arena_mib, array_size(thread_arena_mib), NULL, NULL, &arena,
+                                 sizeof(arena)) == 0;
 }
 
 void heap_attend(void)
@@ -90,7 +90,7 @@ void heap_attend(void)
     unsigned epoch = atomic_load(&heap_epoch);
     int saved = errno;
 
-    if (!bound)
+    if (!heap_bound)
         bind_thread();
     if (keep_follow())
         heap_attended = epoch;

@@ -20,6 +20,9 @@ int heap_start(void) must_check;
 extern _Atomic unsigned heap_epoch;
 extern __thread unsigned heap_attended;
 
+/* Whether this thread has an arena. */
+extern __thread bool heap_bound;
+
 /* The one check in the fast path of malloc and free. */
 static inline bool heap_settled(void)
 {

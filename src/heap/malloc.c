@@ -47,9 +47,13 @@ exported void *malloc(size_t size)
     return likely(block) ? block : malloc_again(size);
 }
 
+/* libc calls this in a thread whose thread-specific data are gone already. One that never allocated
+ * must not be bound then: nobody would unbind it, and jemalloc would keep a list through its stack.
+ */
 exported void free(void *block)
 {
-    settle();
+    if (unlikely(!heap_settled()) && heap_bound)
+        heap_attend();
     je_free(block);
 }
 

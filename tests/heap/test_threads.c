@@ -49,6 +49,22 @@ static void collect(pthread_t thread, unsigned char mark)
     free(blocks);
 }
 
+static void *idle(void *number)
+{
+    return number;
+}
+
+/* Threads that never allocate: libc frees something for them when they are all but gone. */
+static void idlers(void)
+{
+    pthread_t threads[THREADS];
+
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, idle, NULL) == 0);
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
 static void generation(unsigned number)
 {
     pthread_t threads[THREADS];
@@ -57,6 +73,7 @@ static void generation(unsigned number)
         CHECK(pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)(number + i)) == 0);
     for (size_t i = 0; i < THREADS; i++)
         collect(threads[i], (unsigned char)(number + i));
+    idlers();
 }
 
 int main(void)
