@@ -47,7 +47,7 @@ static void waiting(enum way way)
     timeout->tv_nsec = 1000000;
     say("pselect",
         CALL(pselect(pipes[1] + 1, NULL, set, NULL, timeout, NULL), SYS_pselect6, pipes[1] + 1, 0,
-             set, 0, timeout, 0),
+             set, 0, timeout, 0L),
         set, sizeof(*set));
     close(pipes[0]);
     close(pipes[1]);
