@@ -72,7 +72,8 @@ int uswap_start(const struct uswap_options *options);
 
 /* How a region is made. Zero bytes everywhere is a good default. */
 struct uswap_map_options {
-    /* The unit that is swapped: a power of two from 4096 to 2 MiB; 0: 4096. */
+    /* The unit that is swapped: a power of two from 4096 to 2 MiB, at most an eighth of the budget;
+     * 0: 4096. */
     size_t object_size;
     /* For messages and statistics; up to 31 bytes are kept. NULL: no name. */
     const char *name;
@@ -120,7 +121,8 @@ int uswap_pin(const void *address, size_t size);
 void uswap_unpin(const void *address, size_t size);
 
 /* Change the budget of the running process; shrinking evicts before it returns. -EINVAL: less than
- * 8 MiB or less than what is pinned; -ENOMEM: what is committed would no longer fit. */
+ * 8 MiB or than twice what is pinned; -ENOMEM: what is committed would no longer fit; -EBUSY: not
+ * enough can leave memory (metadata, too, counts). On an error the budget is as before. */
 int uswap_set_budget(uint64_t ram);
 
 struct uswap_stats {

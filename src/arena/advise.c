@@ -3,6 +3,7 @@
 
 #include "arena/evict.h"
 #include "arena/fault.h"
+#include "arena/region.h"
 #include "arena/supply.h"
 
 #include <errno.h>
@@ -12,12 +13,14 @@ int advise_will_need(object_t first, uint32_t count)
     uint64_t end = (uint64_t)first + count;
     int error = 0;
 
-    for (uint64_t at = first; !error && at < end; at += object_pages((object_t)at)) {
+    for (uint64_t at = object_of(first); at < end; at += object_pages((object_t)at)) {
         if (supply_free_pages() < 2 * (uint64_t)object_pages((object_t)at) + supply_ahead_limit())
             break;
-        error = fault_resolve((object_t)at);
+        error = fault_resolve((object_t)max_u64(at, first));
+        if (error && error != -EFAULT) /* an unmapped page is nothing to bring in */
+            return error;
     }
-    return error;
+    return 0;
 }
 
 /* Claim resident objects that nobody has pinned, up to the most that can be masked together. */

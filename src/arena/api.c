@@ -181,15 +181,17 @@ exported void uswap_unpin(const void *address, size_t size)
 exported int uswap_set_budget(uint64_t ram)
 {
     struct inside inside;
+    uint64_t before;
     int error;
 
     if (!arena_started() || ram < BUDGET_MINIMUM ||
         stats_get(STAT_PAGES_PINNED) * PAGE_SIZE > ram / 2)
         return -EINVAL;
     inside = inside_enter();
+    before = budget_limit();
     error = commit_fits(ram) ? arena_apply_budget(ram) : -ENOMEM;
-    if (!error)
-        error = supply_shrink();
+    if (!error && supply_shrink())
+        error = arena_apply_budget(before) ? -ENOMEM : -EBUSY;
     inside_leave(inside);
     return error;
 }

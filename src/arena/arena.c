@@ -25,6 +25,7 @@
 #include "observe/stats.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/sysinfo.h>
 
 /* Frame address space for a budget that may grow: up to all memory of the machine. */
@@ -155,13 +156,21 @@ int arena_start(const struct uswap_options *options)
 
 int arena_reserve(size_t size, const struct uswap_map_options *options, void **address)
 {
-    struct inside inside = inside_enter();
-    struct region *region;
-    int error = region_make(size, options, &region);
+    /* The caller's memory may be swapped out: it is not touched inside. */
+    char name[REGION_NAME_SIZE] = "";
+    struct uswap_map_options copy = *options;
+    struct region *region = NULL;
+    struct inside inside;
+    int error;
 
+    if (options->name)
+        strncpy(name, options->name, sizeof(name) - 1);
+    copy.name = name;
+    inside = inside_enter();
+    error = region_make(size, &copy, &region);
+    inside_leave(inside);
     if (!error)
         *address = page_address(region->first);
-    inside_leave(inside);
     return error;
 }
 

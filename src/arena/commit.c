@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/commit.h"
 
-#include "base/msg.h"
 #include "base/sigblock.h"
 #include "object/budget.h"
 #include "store/store.h"
@@ -52,12 +51,23 @@ static bool living_fit(uint64_t budget)
     return all_fit(budget);
 }
 
+/* Whether so much more can be promised when the dead do not count. */
+static bool living_fit_more(uint64_t bytes, uint64_t most)
+{
+    sigblock_mask mask = sigblock_enter();
+
+    store_reap();
+    sigblock_leave(mask);
+    return store_promised_by_all() + bytes <= most;
+}
+
 int commit_take(uint64_t bytes)
 {
     uint64_t budget = budget_limit();
+    uint64_t most = usable(budget) + store_capacity();
 
-    /* Nor would the sum have room for any number. */
-    if (bytes > usable(budget) + store_capacity())
+    /* Not even tried: what is added first and taken back would make others fail meanwhile. */
+    if (bytes > most || (store_promised_by_all() + bytes > most && !living_fit_more(bytes, most)))
         return -ENOMEM;
     store_promise((int64_t)bytes);
     if (living_fit(budget))
@@ -69,8 +79,10 @@ int commit_take(uint64_t bytes)
 void commit_give(uint64_t bytes)
 {
     store_promise(-(int64_t)bytes);
+    /* Less fits if more did. Another thread's promise that is about to be refused may be in the
+     * sum. */
     if (!all_fit(budget_limit()))
-        msg_error("the stores cannot hold less than before");
+        return;
 }
 
 uint64_t commit_total(void)

@@ -11,6 +11,7 @@
 
 #include "arena/masked.h"
 #include "arena/supply.h"
+#include "base/msg.h"
 #include "mask/mask.h"
 #include "object/budget.h"
 #include "object/pool.h"
@@ -84,7 +85,8 @@ static bool claim_whole(struct run *run, object_t object, uint64_t word)
     enum object_state state = object_state_of(word);
     uint32_t pages = object_pages(object);
 
-    if (!object_claim_pinned(object, word))
+    /* Unmapped, an object goes even if it is pinned. */
+    if (run->unmap ? !object_claim_pinned(object, word) : !object_claim(object, word))
         return false;
     if (state == OBJECT_MASKED) {
         pool_note_unmasked(pages);
@@ -104,6 +106,20 @@ static void zero_pages(object_t first, uint32_t count, char *memory)
         memset(memory + (size_t)(at - first) * PAGE_SIZE, 0, (size_t)live * PAGE_SIZE);
 }
 
+/* The program may have dropped pages itself: touching one that is missing would be a fault on an
+ * object that this thread owns. */
+static void zero_window(object_t first, uint32_t count)
+{
+    object_t end = first + count, at = first;
+    uint32_t live;
+
+    mask_drop(page_address(first), (size_t)count * PAGE_SIZE);
+    for (; (live = object_live_run(&at, end)); at += live) {
+        if (mask_fill_zero(page_address(at), (size_t)live * PAGE_SIZE))
+            msg_error("no memory for zeros at %p", page_address(at));
+    }
+}
+
 static void drop_part(const struct run *run, object_t first, uint32_t count, uint64_t word)
 {
     bool resident = object_state_of(word) == OBJECT_RESIDENT;
@@ -111,10 +127,10 @@ static void drop_part(const struct run *run, object_t first, uint32_t count, uin
     frame_t frame = object_where_of(word) + (first - object_of(first));
 
     if (resident && run->unmap) {
-        budget_give(live_pages(first, count));
         mask_drop(page_address(first), (size_t)count * PAGE_SIZE);
+        budget_give(live_pages(first, count));
     } else if (resident) {
-        zero_pages(first, count, page_address(first));
+        zero_window(first, count);
     } else if (masked && run->unmap) {
         masked_release(first, count, frame);
     } else if (masked) {

@@ -202,6 +202,8 @@ static int handle(object_t page)
     histogram_add(&stats_fault_ns, clock_now_ns() - start);
     if (!error)
         supply_refill();
+    else if (error == -EFAULT && !page_mapped(region_of(page), page))
+        region_forbid(page);
     gate_leave();
     return error;
 }
@@ -269,9 +271,7 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
         __builtin_trap();
     page = page_of(info->si_addr);
     error = handle(page);
-    if (error == -EFAULT)
-        region_forbid(page);
-    if (!error || error == -EFAULT)
+    if (!error || error == -EFAULT) /* the access is repeated */
         return;
     report_failure(info->si_addr, error);
     pass_on(signo, info, context);

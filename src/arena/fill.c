@@ -205,33 +205,38 @@ static struct walk walk_begin(struct work *work)
     return (struct walk){.work = work, .page = work->first};
 }
 
+static void drop_window(struct work *work, uint32_t live)
+{
+    mask_drop(page_address(work->first), (size_t)(work->end - work->first) * PAGE_SIZE);
+    budget_give(live);
+}
+
 /*
- * Move all frames into the window. On an error the pages that are in the window already are
- * dropped, the frames that are left are free.
+ * Move all frames into the window. On an error no page of the work is left there, and the frames
+ * that are left are free.
  */
 static int place(struct work *work)
 {
     struct walk walk = walk_begin(work);
     object_t page;
     frame_t frame;
-    uint32_t count;
+    uint32_t count, placed = 0;
     int error = 0;
 
     while ((count = walk_next(&walk, &page, &frame))) {
+        struct mask_span source = {frame_address(frame), (size_t)count * PAGE_SIZE, MASK_FRAMES};
         size_t moved = 0;
         if (!error)
-            error = mask_move(page_address(page), frame_address(frame), (size_t)count * PAGE_SIZE,
-                              &moved);
-        uint32_t placed = (uint32_t)(moved / PAGE_SIZE);
-        if (placed)
-            frame_put_holes((struct frame_run){frame, placed});
-        if (error && placed) {
-            mask_drop(page_address(page), moved);
-            budget_give(placed);
-        }
-        if (placed < count)
-            frame_put_free((struct frame_run){frame + placed, count - placed});
+            error = mask_move(page_address(page), &source, &moved);
+        uint32_t done = (uint32_t)(moved / PAGE_SIZE);
+        if (done)
+            frame_put_holes((struct frame_run){frame, done});
+        if (done < count)
+            frame_put_free((struct frame_run){frame + done, count - done});
+        placed += done;
     }
+    if (error)
+        drop_window(work, placed);
     return error;
 }
 
@@ -267,12 +272,6 @@ static int zero_by_frames(struct work *work)
     return place(work);
 }
 
-static void drop_window(struct work *work, uint32_t live)
-{
-    mask_drop(page_address(work->first), (size_t)(work->end - work->first) * PAGE_SIZE);
-    budget_give(live);
-}
-
 int fill_zero(object_t object, uint32_t pages, uint32_t *filled)
 {
     struct work *work = take_work(object);
@@ -284,7 +283,9 @@ int fill_zero(object_t object, uint32_t pages, uint32_t *filled)
     while (work->end + work->step <= end && claim_next(work, OBJECT_EMPTY))
         ;
     live = live_pages(work);
-    if (supply_take_room(live)) {
+    if (!live) {
+        error = -EFAULT; /* unmapped since the fault */
+    } else if (supply_take_room(live)) {
         error = zero_in_place(work);
         if (error)
             drop_window(work, live);
@@ -406,8 +407,13 @@ static void drop_slots_if_scarce(struct work *work)
 static void poison(object_t object, int error)
 {
     char place_text[128], name[8];
+    object_t page = object;
 
-    store_describe(objects.slots[object], place_text, sizeof(place_text));
+    /* The first page that is in a store at all tells where to look. */
+    while (page + 1 < object + object_pages(object) &&
+           (objects.slots[page] == SLOT_NONE || objects.slots[page] == SLOT_GONE))
+        page++;
+    store_describe(objects.slots[page], place_text, sizeof(place_text));
     msg_error("memory at %p is lost: %s, %s (%s); accesses to it get SIGBUS", page_address(object),
               place_text, error == -EBADMSG ? "wrong checksum" : "read failed",
               fmt_errno(error, name));
@@ -433,7 +439,7 @@ int fill_read(object_t object, uint64_t word, uint32_t pages, uint32_t *filled)
     int error;
 
     claim_following(work, ahead_end(object, pages));
-    error = read_and_place(work);
+    error = live_pages(work) ? read_and_place(work) : -EFAULT;
     if (error && work->end - work->first > work->step) {
         give_back_ahead(work, OBJECT_EVICTED);
         error = read_and_place(work);

@@ -6,7 +6,8 @@
 #include "mask/mask.h"
 #include "object/pool.h"
 
-typedef int (*move_run_fn)(object_t page, uint32_t count, frame_t frame);
+/* Move count pages; *moved is how many were, also when it fails. */
+typedef int (*move_run_fn)(object_t page, uint32_t count, frame_t frame, uint32_t *moved);
 
 static void put_gone_holes(object_t first, uint32_t pages, frame_t frame)
 {
@@ -22,43 +23,63 @@ static void put_gone_holes(object_t first, uint32_t pages, frame_t frame)
     }
 }
 
-static int run_out(object_t page, uint32_t count, frame_t frame)
+static int run_out(object_t page, uint32_t count, frame_t frame, uint32_t *moved)
 {
-    size_t moved;
+    struct mask_span source = {page_address(page), (size_t)count * PAGE_SIZE, MASK_PROGRAM};
+    size_t bytes;
+    int error = mask_move(frame_address(frame), &source, &bytes);
 
-    return mask_move(frame_address(frame), page_address(page), (size_t)count * PAGE_SIZE, &moved);
+    *moved = (uint32_t)(bytes / PAGE_SIZE);
+    return error;
 }
 
-static int run_in(object_t page, uint32_t count, frame_t frame)
+static int run_in(object_t page, uint32_t count, frame_t frame, uint32_t *moved)
 {
-    size_t moved;
+    struct mask_span source = {frame_address(frame), (size_t)count * PAGE_SIZE, MASK_FRAMES};
+    size_t bytes;
+    int error = mask_move(page_address(page), &source, &bytes);
 
-    return mask_move(page_address(page), frame_address(frame), (size_t)count * PAGE_SIZE, &moved);
+    *moved = (uint32_t)(bytes / PAGE_SIZE);
+    return error;
 }
 
-static int each_live_run(object_t first, uint32_t pages, frame_t frame, move_run_fn move)
+/* Move the first `most` live pages; *done is how many were. */
+static int move_live(object_t first, uint32_t pages, frame_t frame, move_run_fn move, uint32_t most,
+                     uint32_t *done)
 {
     object_t end = first + pages, at = first;
     uint32_t count;
     int error = 0;
 
-    for (; !error && (count = object_live_run(&at, end)); at += count)
-        error = move(at, count, frame + (at - first));
+    for (*done = 0; !error && *done < most && (count = object_live_run(&at, end)); at += count) {
+        uint32_t moved;
+        count = (uint32_t)min_u64(count, most - *done);
+        error = move(at, count, frame + (at - first), &moved);
+        *done += moved;
+    }
+    return error;
+}
+
+/* Move all live pages, or none. */
+static int move_all(object_t first, uint32_t pages, frame_t frame, move_run_fn move,
+                    move_run_fn back)
+{
+    uint32_t done, undone;
+    int error = move_live(first, pages, frame, move, UINT32_MAX, &done);
+
+    if (error && move_live(first, pages, frame, back, done, &undone))
+        msg_error("%u pages at %p cannot be moved back into place", done, page_address(first));
     return error;
 }
 
 int masked_move_out(object_t first, uint32_t pages, frame_t frame)
 {
-    int error = each_live_run(first, pages, frame, run_out);
+    int error = move_all(first, pages, frame, run_out, run_in);
 
-    if (!error) {
+    if (error)
+        frame_put_holes((struct frame_run){frame, pages});
+    else
         put_gone_holes(first, pages, frame);
-        return 0;
-    }
-    /* Pages that are missing in a frame stay where they are. */
-    if (each_live_run(first, pages, frame, run_in))
-        msg_error("%u pages at %p cannot be moved back into place", pages, page_address(first));
-    frame_put_holes((struct frame_run){frame, pages});
     return error;
 }
 
@@ -66,7 +87,7 @@ int masked_move_in(object_t first, uint32_t pages, frame_t frame)
 {
     object_t end = first + pages, at = first;
     uint32_t count;
-    int error = each_live_run(first, pages, frame, run_in);
+    int error = move_all(first, pages, frame, run_in, run_out);
 
     for (; !error && (count = object_live_run(&at, end)); at += count)
         frame_put_holes((struct frame_run){frame + (at - first), count});

@@ -21,6 +21,9 @@ enum region_advice {
     REGION_SEQUENTIAL,
 };
 
+/* With the NUL. */
+#define REGION_NAME_SIZE 32
+
 struct region {
     object_t first; /* its first page in the window */
     uint32_t pages; /* as mapped, without the rest of the last chunk */
@@ -28,7 +31,7 @@ struct region {
     bool charged;   /* its pages are committed */
     _Atomic uint8_t advice;
     _Atomic bool gone; /* some of its pages have been unmapped */
-    char name[32];
+    char name[REGION_NAME_SIZE];
     struct region *next_free;
 };
 

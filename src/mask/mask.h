@@ -26,14 +26,25 @@ void mask_stop(void);
 #define MASK_RANGES 4
 int mask_cover(void *address, size_t size) must_check;
 
+/* Where pages are moved from. */
+struct mask_span {
+    void *address;
+    size_t size;
+    enum mask_source {
+        MASK_PROGRAM, /* the program's memory: pages pinned for its IO are not taken away */
+        MASK_FRAMES,  /* ours: all IO is done, though the kernel may hold on to a page for a moment
+                       */
+    } kind;
+};
+
 /*
- * Move the pages of [source, source + size) to destination, where no page may be present. Pages
- * that are missing in the source stay missing in the destination. Who writes to a page meanwhile
- * either writes before it moves, or gets SIGBUS. Pages that the kernel does not let go of (shared
- * after a fork, in direct IO) are copied. Both ranges must be covered. *moved is how far it came:
- * all of it unless an error (-ENOMEM, -EEXIST, ...) is returned.
+ * Move the pages of the source to destination, where no page may be present. A page that is missing
+ * in the source (the program dropped it) becomes a page of zeros. Who writes to a page meanwhile
+ * either writes before it moves, or gets SIGBUS. Both ranges must be covered. *moved is how far it
+ * came, in bytes: all of it unless an error is returned (-ENOMEM; -EEXIST; -EBUSY: a page is
+ * pinned).
  */
-int mask_move(void *destination, void *source, size_t size, size_t *moved) must_check;
+int mask_move(void *destination, const struct mask_span *source, size_t *moved) must_check;
 
 /* Make missing pages present, writable and zero. -EEXIST: one was present already. */
 int mask_fill_zero(void *address, size_t size) must_check;

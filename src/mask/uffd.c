@@ -25,8 +25,7 @@
 #define UFFD_USER_MODE_ONLY 1
 #endif
 #ifndef UFFDIO_MOVE
-#define UFFD_FEATURE_MOVE            (1ull << 16)
-#define UFFDIO_MOVE_MODE_ALLOW_HOLES (1ull << 1)
+#define UFFD_FEATURE_MOVE (1ull << 16)
 struct uffdio_move {
     uint64_t dst;
     uint64_t src;
@@ -35,8 +34,9 @@ struct uffdio_move {
     int64_t move;
 };
 #define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
-#else
-#define UFFDIO_MOVE_MODE_ALLOW_HOLES UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 /* How often a call that the kernel asks to repeat is repeated before it counts as failed. */
@@ -100,10 +100,10 @@ static bool move_wanted(void)
     return !engine || strcmp(engine, "copy") != 0;
 }
 
-static int open_best(bool *can_move)
+static int open_best(bool try_move, bool *can_move)
 {
     uint64_t needed = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP;
-    int fd = move_wanted() ? open_with(needed | UFFD_FEATURE_MOVE) : -EINVAL;
+    int fd = try_move ? open_with(needed | UFFD_FEATURE_MOVE) : -EINVAL;
 
     *can_move = fd >= 0;
     return fd == -EINVAL ? open_with(needed) : fd;
@@ -112,7 +112,7 @@ static int open_best(bool *can_move)
 int mask_probe(const char **reason)
 {
     bool can_move;
-    int fd = open_best(&can_move);
+    int fd = open_best(move_wanted(), &can_move);
 
     if (fd < 0) {
         *reason = explain(fd);
@@ -124,7 +124,7 @@ int mask_probe(const char **reason)
 
 int mask_start(const char **reason)
 {
-    int fd = open_best(&mask.can_move);
+    int fd = open_best(move_wanted(), &mask.can_move);
 
     if (fd < 0) {
         *reason = explain(fd);
@@ -161,13 +161,15 @@ int mask_cover(void *address, size_t size)
     return error;
 }
 
+/* Until the ranges are registered this must not touch the program's memory, its environment
+ * included: what is swapped out would read as zero, for good. */
 int mask_fork_child(void)
 {
-    const char *reason;
     int error;
 
     fd_close(mask.fd);
-    error = mask_start(&reason);
+    mask.fd = open_best(mask.can_move, &mask.can_move);
+    error = mask.fd < 0 ? mask.fd : 0;
     for (unsigned i = 0; !error && i < mask.range_count; i++)
         error = register_range(&mask.ranges[i]);
     return error;
@@ -214,20 +216,18 @@ bool mask_present(const void *page)
     return sys_call(SYS_mincore, page, PAGE_SIZE, &present) == 0 && (present & 1);
 }
 
-/* Move one page by protecting, copying and dropping it. */
+/* Move one page by protecting, copying and dropping it. -ENOENT: it is missing. */
 static int move_by_copy(uintptr_t destination, uintptr_t source)
 {
     size_t filled;
-    int error;
+    int error = write_protect(source, PAGE_SIZE, true);
 
-    if (!mask_present((void *)source))
-        return 0;
-    error = write_protect(source, PAGE_SIZE, true);
     if (error)
         return error;
     error = copy_in(destination, source, PAGE_SIZE, &filled);
     if (error) {
         int undone = write_protect(source, PAGE_SIZE, false);
+        error = error == -EFAULT ? -ENOENT : error;
         return undone ? undone : error;
     }
     mask_drop((void *)source, PAGE_SIZE);
@@ -237,34 +237,62 @@ static int move_by_copy(uintptr_t destination, uintptr_t source)
 /* One UFFDIO_MOVE: *moved is what it did, also when it fails. */
 static int move_once(uintptr_t destination, uintptr_t source, size_t size, size_t *moved)
 {
-    struct uffdio_move call = {destination, source, size, UFFDIO_MOVE_MODE_ALLOW_HOLES, 0};
+    struct uffdio_move call = {destination, source, size, 0, 0};
     int error = mask.can_move ? (int)sys_call(SYS_ioctl, mask.fd, UFFDIO_MOVE, &call) : -EBUSY;
 
     *moved = call.move > 0 ? (size_t)call.move : 0;
-    return error == -EAGAIN && *moved ? 0 : error;
+    return *moved ? 0 : error;
 }
 
-int mask_move(void *destination, void *source, size_t size, size_t *moved)
+/*
+ * The kernel does not let go of a page that is shared after a fork, or that is pinned for direct
+ * IO. Writing to it ends the sharing; a page that is still busy then is not to be taken from the
+ * program: a device may be writing to it. Where there is no UFFDIO_MOVE this cannot be told.
+ */
+static int move_shared_page(uintptr_t destination, uintptr_t source)
 {
-    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
+    size_t moved;
+
+    if (!mask.can_move || sys_call(SYS_madvise, source, PAGE_SIZE, MADV_POPULATE_WRITE))
+        return move_by_copy(destination, source);
+    return move_once(destination, source, PAGE_SIZE, &moved);
+}
+
+/* What UFFDIO_MOVE refused for a run is done for its first page in another way. */
+static int move_page(uintptr_t destination, uintptr_t source, int refusal, enum mask_source kind)
+{
+    int error = refusal;
+
+    if (error == -EBUSY && kind == MASK_PROGRAM)
+        error = move_shared_page(destination, source);
+    else if (error == -EBUSY || error == -EINVAL) /* -EINVAL: another protection, or two mappings */
+        error = move_by_copy(destination, source);
+    if (error == -ENOENT)
+        error = mask_fill_zero((void *)destination, PAGE_SIZE);
+    return error;
+}
+
+int mask_move(void *destination, const struct mask_span *source, size_t *moved)
+{
+    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source->address;
     size_t done = 0;
     int error = 0;
 
-    for (int retries = 0; done < size && retries < RETRIES; retries++) {
+    for (int retries = 0; done < source->size && retries < RETRIES; retries++) {
         size_t step;
-        error = move_once(to + done, from + done, size - done, &step);
-        if (error == -EBUSY && !step) {
-            error = move_by_copy(to + done, from + done);
+        error = move_once(to + done, from + done, source->size - done, &step);
+        if (error && error != -EAGAIN) {
+            error = move_page(to + done, from + done, error, source->kind);
             step = error ? 0 : PAGE_SIZE;
         }
         done += step;
         if (step)
             retries = 0;
-        if (error && error != -EAGAIN && error != -EBUSY)
+        if (error && error != -EAGAIN)
             break;
     }
     *moved = done;
-    return done == size ? 0 : error;
+    return done == source->size ? 0 : error;
 }
 
 int mask_fill_zero(void *address, size_t size)

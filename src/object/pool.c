@@ -3,6 +3,7 @@
 
 #include "base/lock.h"
 #include "base/meta.h"
+#include "base/msg.h"
 #include "base/ring.h"
 
 #include <errno.h>
@@ -59,6 +60,16 @@ int pool_set_budget(uint64_t pages)
     return error;
 }
 
+/* Make room for one entry. Only a budget that was exceeded by far needs a larger ring. */
+static void ring_make_room(struct ring *ring, void (*clean)(struct ring *ring))
+{
+    if (!ring_full(ring))
+        return;
+    clean(ring);
+    if (ring_count(ring) > ring->capacity / 2 && ring_grow(ring, 2 * ring->capacity))
+        msg_error("no memory for the order of eviction");
+}
+
 static struct ring *ring_of(uint64_t flags)
 {
     return flags & OBJECT_HOT ? &pool.hot : &pool.cold;
@@ -102,14 +113,14 @@ static bool masked_current(struct ring_entry entry)
            object_where_of(word) == entry.value;
 }
 
-static void clean_masked(void)
+static void clean_masked(struct ring *ring)
 {
-    for (uint32_t left = ring_count(&pool.masked); left; left--) {
+    for (uint32_t left = ring_count(ring); left; left--) {
         struct ring_entry entry;
-        if (!ring_pop(&pool.masked, &entry))
+        if (!ring_pop(ring, &entry))
             break;
         if (masked_current(entry))
-            frame_owner(entry.value)->sequence = ring_push(&pool.masked, entry.value);
+            frame_owner(entry.value)->sequence = ring_push(ring, entry.value);
     }
 }
 
@@ -121,8 +132,7 @@ void pool_add(object_t first, uint32_t count, uint64_t flags)
     lock_take(&pool.lock);
     for (uint32_t i = 0; i < count; i++) {
         object_t object = first + i * step;
-        if (ring_full(ring))
-            clean_resident(ring);
+        ring_make_room(ring, clean_resident);
         object_publish(object, OBJECT_RESIDENT | flags, ring_push(ring, object));
     }
     lock_drop(&pool.lock);
@@ -131,8 +141,7 @@ void pool_add(object_t first, uint32_t count, uint64_t flags)
 void pool_add_masked(object_t object, frame_t first)
 {
     lock_take(&pool.lock);
-    if (ring_full(&pool.masked))
-        clean_masked();
+    ring_make_room(&pool.masked, clean_masked);
     *frame_owner(first) = (struct frame_owner){object, ring_push(&pool.masked, first)};
     atomic_fetch_add_explicit(&pool.masked_pages, object_pages(object), memory_order_relaxed);
     object_publish(object, OBJECT_MASKED, first);
@@ -144,10 +153,12 @@ static bool claim_one(struct ring *ring, object_t *victim, unsigned *looks)
 {
     struct ring_entry entry;
 
-    for (; *looks && ring_pop(ring, &entry); --*looks) {
+    /* A stale entry is gone when it is popped; only those that are put back count. */
+    while (*looks && ring_pop(ring, &entry)) {
         uint64_t word = object_load(entry.value);
         if (!resident_current(ring, entry, word))
             continue;
+        --*looks;
         if (object_pins_of(word)) {
             requeue(ring, entry, word);
         } else if (object_claim(entry.value, word)) {
