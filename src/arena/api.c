@@ -196,22 +196,13 @@ exported int uswap_set_budget(uint64_t ram)
     return error;
 }
 
-/* What the dead held is not in use. */
-static void reap(void)
-{
-    sigblock_mask mask = sigblock_enter();
-
-    store_reap();
-    sigblock_leave(mask);
-}
-
 exported int uswap_get_stats(struct uswap_stats *stats, size_t size)
 {
     struct uswap_stats now = {0};
 
     if (!arena_started())
         return -EINVAL;
-    reap();
+    store_reap(); /* what the dead held is not in use */
     stats_fill(&now);
     now.ram_budget_bytes = budget_limit();
     now.resident_bytes = budget_resident();

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/commit.h"
 
-#include "base/sigblock.h"
 #include "object/budget.h"
 #include "store/store.h"
 
@@ -41,23 +40,16 @@ static bool all_fit(uint64_t budget)
 /* The dead do not count. */
 static bool living_fit(uint64_t budget)
 {
-    sigblock_mask mask;
-
     if (likely(all_fit(budget)))
         return true;
-    mask = sigblock_enter();
     store_reap();
-    sigblock_leave(mask);
     return all_fit(budget);
 }
 
 /* Whether so much more can be promised when the dead do not count. */
 static bool living_fit_more(uint64_t bytes, uint64_t most)
 {
-    sigblock_mask mask = sigblock_enter();
-
     store_reap();
-    sigblock_leave(mask);
     return store_promised_by_all() + bytes <= most;
 }
 

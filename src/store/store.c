@@ -386,7 +386,10 @@ uint64_t store_promised_by_all(void)
 
 void store_reap(void)
 {
+    sigblock_mask mask = sigblock_enter();
+
     slot_reap(MEMBERS_MAX);
+    sigblock_leave(mask);
 }
 
 /* Of many members a few are looked at with each fork, which is more than it adds. */
