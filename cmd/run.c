@@ -45,7 +45,8 @@ static const struct option options[] = {
     {"--ram", "SIZE", "memory that may be resident; default: half of what is available", read_ram},
     {"--swap", "PATH[:SIZE]", "a directory, file or block device to swap to; may be repeated",
      read_swap},
-    {"--stats", "FILE", "write statistics there at exit, as JSON; -: a summary on stderr",
+    {"--stats", "FILE",
+     "write statistics there at exit, as JSON (%p: one file a process); -: a summary on stderr",
      read_stats},
     {0},
 };

@@ -13,6 +13,7 @@
 #include "base/msg.h"
 #include "base/size.h"
 #include "base/sys.h"
+#include "observe/stats.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -280,9 +281,10 @@ static bool is_for_another(char **environment)
 int config_from_environment(char **environment, struct uswap_options *options)
 {
     for (size_t i = 0; i < array_size(variables); i++) {
-        if (variables[i].read == config_read_stats && is_for_another(environment))
-            continue;
         const char *text = find_variable(environment, variables[i].label);
+        if (variables[i].read == config_read_stats && !stats_find_pid(text) &&
+            is_for_another(environment))
+            continue;
         int error = *text ? variables[i].read(variables[i].label, text, options) : 0;
 
         if (error)

@@ -24,7 +24,8 @@ uint64_t config_available_ram(void);
 uint64_t config_default_ram(void);
 
 /* The variable that names the process whose statistics USWAP_STATS wants, also after it executes
- * another program; the others in the tree pass USWAP_STATS over. Not set: any process. */
+ * another program; the others in the tree pass USWAP_STATS over, unless it has a %p. Not set: any
+ * process. */
 #define CONFIG_STATS_PID "USWAP_STATS_PID"
 
 /* Set the options that USWAP_RAM, USWAP_SWAP and USWAP_STATS name and leave the others alone; an

@@ -18,8 +18,10 @@
 #include "heap/guard/guard.h"
 #include "heap/heap.h"
 #include "heap/libc.h"
+#include "observe/stats.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,7 +38,8 @@ static void write_stats(void)
     uswap_write_stats(options.stats_path);
 }
 
-/* A child that was forked leaves the file of statistics to its parent. */
+/* A child that was forked leaves the file of statistics to its parent, unless each process has its
+ * own. */
 static void finish(int status, void *unused)
 {
     if (options.stats_path && getpid() == started_by)
@@ -67,17 +70,26 @@ static void forget_variable(char **environment, const char *assignment)
     *to = NULL;
 }
 
+/* In a child of fork(); one of vfork() still has its parent's counters. */
+static void own_stats(void)
+{
+    started_by = getpid();
+}
+
 /* What the program executes runs under uswap, too, and must not write to the same place: the
  * statistics are those of this process. `uswap run` has named it in the environment, so that it
  * writes them also when it is another program by then, as after a script that ends in exec. */
-static void plan_stats(char **environment)
+static int plan_stats(char **environment)
 {
-    if (!getenv(CONFIG_STATS_PID))
+    bool each = stats_find_pid(options.stats_path) != NULL;
+
+    if (!each && !getenv(CONFIG_STATS_PID))
         forget_variable(environment, "USWAP_STATS=");
     started_by = getpid();
     spare_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (spare_stderr >= 0)
         spare_stderr = fd_move_high(spare_stderr);
+    return each ? -pthread_atfork(NULL, NULL, own_stats) : 0;
 }
 
 static int start(void)
@@ -106,9 +118,7 @@ __attribute__((constructor)) static void preload_start(int argc, char **argv, ch
 {
     if (!environ)
         environ = envp; /* libc has not been initialised yet */
-    if (start())
+    if (start() || (options.stats_path && plan_stats(envp)))
         _exit(2);
-    if (options.stats_path)
-        plan_stats(envp);
     on_exit(finish, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 _Atomic uint64_t stats_counters[STAT_COUNT];
@@ -166,14 +167,40 @@ static int write_file(const char *path, const struct text *text)
     return error;
 }
 
+const char *stats_find_pid(const char *path)
+{
+    return strstr(path, "%p");
+}
+
+/* Write path with the number of the process in the place of %p. -ENAMETOOLONG: it does not fit. */
+static int expand_path(const char *path, char buffer[PATH_MAX])
+{
+    const char *mark = stats_find_pid(path);
+    size_t head = mark ? (size_t)(mark - path) : strlen(path);
+    size_t length;
+
+    if (head >= PATH_MAX)
+        return -ENAMETOOLONG;
+    memcpy(buffer, path, head);
+    buffer[head] = '\0';
+    if (!mark)
+        return 0;
+    length = head + fmt_write(buffer + head, PATH_MAX - head, "%ld%s", sys_call(SYS_getpid),
+                              mark + strlen("%p"));
+    return length + 1 < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 int stats_write(const struct uswap_stats *stats, const char *path)
 {
     struct text text = {.length = 0};
+    char expanded[PATH_MAX];
+    int error;
 
     if (strcmp(path, "-") == 0) {
         write_summary(&text, stats);
         return write_all(2, &text);
     }
     write_json(&text, stats);
-    return write_file(path, &text);
+    error = expand_path(path, expanded);
+    return error ? error : write_file(expanded, &text);
 }

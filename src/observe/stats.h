@@ -36,6 +36,9 @@ static inline uint64_t stats_get(enum stats_counter counter)
 /* The part of the public statistics that is counted here; the arena fills in the rest. */
 void stats_fill(struct uswap_stats *stats);
 
+/* The first %p in the name of a file, which stands for the number of the process; NULL: none. */
+const char *stats_find_pid(const char *path);
+
 /* Write statistics as JSON to a file, or as a summary to stderr for "-". 0 or -errno. */
 int stats_write(const struct uswap_stats *stats, const char *path)
     __attribute__((warn_unused_result));
