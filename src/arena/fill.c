@@ -421,35 +421,38 @@ static void poison(object_t object, int error)
     object_publish(object, OBJECT_POISONED, 0);
 }
 
-static int read_and_place(struct work *work)
+static int read_and_place(struct work *work, bool *unreadable)
 {
     int error;
 
     take_frames(work, OBJECT_EVICTED);
     error = read_frames(work);
+    *unreadable = error != 0;
     if (!error)
         return place(work);
     put_frames_free(work);
-    return error == -EBADMSG ? error : -EIO;
+    return error;
 }
 
 int fill_read(object_t object, uint64_t word, uint32_t pages, uint32_t *filled)
 {
     struct work *work = take_work(object);
+    bool unreadable = false;
     int error;
 
     claim_following(work, ahead_end(object, pages));
-    error = live_pages(work) ? read_and_place(work) : -EFAULT;
+    error = live_pages(work) ? read_and_place(work, &unreadable) : -EFAULT;
     if (error && work->end - work->first > work->step) {
         give_back_ahead(work, OBJECT_EVICTED);
-        error = read_and_place(work);
+        error = read_and_place(work, &unreadable);
     }
     if (!error) {
         drop_slots_if_scarce(work);
         publish_resident(work, flags_for(word));
         *filled = work->end - work->first;
-    } else if (error == -EBADMSG || error == -EIO) {
+    } else if (unreadable) {
         poison(object, error);
+        error = error == -EBADMSG ? error : -EIO;
     } else {
         object_publish(object, OBJECT_EVICTED, object_where_of(word));
     }
