@@ -222,8 +222,9 @@ int config_write_stores(const struct uswap_options *options, char *buffer, size_
 
 int config_read_ram(const char *label, const char *text, struct uswap_options *options)
 {
-    uint64_t ram;
-    int error = size_parse(text, config_available_ram(), &ram);
+    /* Some 30 system calls, on each start of a program. */
+    uint64_t ram, whole = strchr(text, '%') ? config_available_ram() : 0;
+    int error = size_parse(text, whole, &ram);
 
     if (error == -ERANGE)
         return refuse(label, text, "more than there can be");

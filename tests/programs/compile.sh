@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# gcc and clang compile a large file to the same object.
+. "$(dirname "$0")/lib.sh"
+need gcc clang
+functions=$(pick 700 4000)
+
+awk -v n="$functions" 'BEGIN {
+    print "#include <stdio.h>\n#include <string.h>\nstruct s { int a[16]; struct s *next; };"
+    for (i = 0; i < n; i++) {
+        printf "static int f%d(struct s *s, int n) {\n    int sum = %d;\n", i, i
+        printf "    for (struct s *p = s; p; p = p->next)\n"
+        printf "        for (int i = 0; i < 16; i++) {\n"
+        printf "            switch ((p->a[i] + n) %% 7) {\n"
+        for (c = 0; c < 7; c++)
+            printf "            case %d: sum += p->a[(i + %d) & 15] * %d; p->a[i] ^= sum; break;\n", c, c, i + c
+        printf "            }\n        }\n    return sum%s;\n}\n", i ? " + f" i - 1 "(s, n + 1)" : "" }
+    printf "int start(struct s *s) { return f%d(s, 1); }\n", n - 1 }' >"$work/large.c"
+
+for compiler in gcc clang; do
+    measure $compiler -O2 -c -o "$work/plain.o" "$work/large.c"
+    swapped $compiler -O2 -c -o "$work/swapped.o" "$work/large.c"
+    expect "$compiler: exit code 0" [ $code -eq 0 ]
+    expect "$compiler: the same object" cmp "$work/plain.o" "$work/swapped.o"
+    expect_swapping $compiler
+done
+finish
