@@ -4,21 +4,21 @@
 . "$(dirname "$0")/lib.sh"
 need git
 export HOME=$work GIT_CONFIG_NOSYSTEM=1
-commits=$(pick 300 2000)
+commits=$(pick 48 400)
 
 # A history of files that change a line here and there.
 awk -v commits="$commits" 'BEGIN {
-    files = 40; x = 1
+    files = 8; x = 1; lines = 9000
     for (c = 1; c <= commits; c++) {
         printf "commit refs/heads/main\nmark :%d\ncommitter A <a@b> %d +0000\ndata 2\nc\n", c, 1e9 + c
         for (f = c % 8; f < files; f += 8) {
             text = ""
-            for (l = 0; l < 400; l++) {
+            for (l = 0; l < lines; l++) {
                 if (c <= 8 || (l * 31 + c) % 97 == 0) {
                     x = (x * 69069 + 12345) % 4294967296
                     line[f, l] = sprintf("%010d %010d line %d of file %d\n", x, x * 7 % 999983, l, f) }
                 text = text line[f, l] }
-            printf "M 100644 inline dir%d/file%d\ndata %d\n%s\n", f % 5, f, length(text), text } } }' >"$work/history"
+            printf "M 100644 inline dir%d/file%d\ndata %d\n%s\n", f % 3, f, length(text), text } } }' >"$work/history"
 
 # make_repository NAME
 make_repository() {
@@ -35,7 +35,7 @@ content() {
 
 make_repository one
 make_repository two
-gc=(gc --quiet --aggressive --prune=now)
+gc=(-c pack.threads=1 -c gc.aggressiveWindow=25 -c core.deltaBaseCacheLimit=64m gc --quiet --aggressive --prune=now)
 measure git -C "$work/one" "${gc[@]}"
 swapped git -C "$work/two" "${gc[@]}"
 expect 'git gc: exit code 0' [ $code -eq 0 ]

@@ -45,6 +45,10 @@ measure() {
     bounded "$TOOLS/peak" "$work/peak" "$@" >"$work/plain"
     code=$?
     echo "   plain: $SECONDS s"
+    if [ ! -s "$work/peak" ]; then
+        fail "the plain run did not end: exit code $code"
+        finish
+    fi
     set_budget "$(cat "$work/peak")"
 }
 
@@ -53,7 +57,7 @@ set_budget() {
     ram=$(($1 / 4 > 8192 ? $1 / 4 : 8192))
     echo "   peak $1 KiB, budget $ram KiB"
     expect 'the program is large enough to prove anything' [ $((2 * $1)) -ge $((3 * ram)) ]
-    within=("$USWAP" run --ram "${ram}K" --swap "$work/swap:8G" --stats "$work/stats/%p.json" --)
+    within=("$USWAP" run --ram "${ram}K" --swap "$work/swap:2G" --stats "$work/stats/%p.json" --)
 }
 
 # swapped COMMAND...: run it within the budget; sets code and $work/swapped.

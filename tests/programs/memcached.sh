@@ -3,7 +3,7 @@
 # memcached: what was set is what several clients get, at once and in two orders.
 . "$(dirname "$0")/lib.sh"
 need memcached
-count=$(pick 60000 500000)
+count=$(pick 30000 500000)
 
 # requests BEGIN STEP: of the keys from there on; the answer to each, too, as it must be.
 awk -v n="$count" -v dir="$work" 'BEGIN { ORS = "\r\n"; for (i = 0; i < n; i++) {
@@ -40,7 +40,7 @@ stopped TERM
 SECONDS=0
 start "${within[@]}" memcached
 (tell "$work/set")
-for round in 1 2; do
+for round in $(seq "$(pick 1 3)"); do
     (tell "$work/get0") >"$work/got0" &
     (tell "$work/get1") >"$work/got1"
     wait $!

@@ -1,11 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# nginx: two workers compress pages for many clients under the load of wrk; what is sent is what the file holds.
-# The master is stopped as an administrator does it; workers that were killed would leave no statistics.
+# nginx: two workers take what many clients send into memory, under the load of wrk, and pass it on; meanwhile
+# what is uploaded is what is downloaded, compressed on its way. The master is stopped as an administrator does
+# it: workers that were killed would leave no statistics.
 . "$(dirname "$0")/lib.sh"
 need nginx wrk curl
-clients=$(pick 120 400)
+clients=$(pick 160 500)
 mkdir "$work/www"
+cat >"$work/post.lua" <<'LUA'
+wrk.method = "POST"
+wrk.body = string.rep("0123456789abcdef", 25000)
+LUA
 chmod 755 "$work"
 awk 'BEGIN { for (i = 0; i < 6000; i++) printf "line %d of a page, %d\n", i, i * 7919 % 100003 }' >"$work/www/page.html"
 
@@ -19,7 +24,7 @@ worker_processes 2;
 events { worker_connections 2048; }
 http {
     access_log off;
-    types { text/html html; }
+    default_type text/html;
     gzip on;
     gzip_comp_level 2;
     gzip_buffers 64 8k;
@@ -29,7 +34,15 @@ http {
     fastcgi_temp_path $work/fastcgi;
     uwsgi_temp_path $work/uwsgi;
     scgi_temp_path $work/scgi;
-    server { listen 127.0.0.1:$port; root $work/www; }
+    server {
+        listen 127.0.0.1:$port;
+        root $work/www;
+        client_max_body_size 8m;
+        client_body_buffer_size 512k;
+        location /pass { proxy_pass http://127.0.0.1:$port/sink; }
+        location /sink { return 200 taken; }
+        location /put { dav_methods PUT; }
+    }
 }
 CONF
 }
@@ -43,7 +56,8 @@ start() {
 }
 
 load() {
-    wrk -t 2 -c "$clients" -d "$(pick 6 30)" -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/page.html" >"$work/wrk"
+    wrk -t 2 -c "$clients" -d "$(pick 6 30)" -s "$work/post.lua" --timeout 30s "http://127.0.0.1:$port/pass" \
+        >"$work/wrk"
 }
 
 start "$TOOLS/peak" "$work/peak"
@@ -55,8 +69,9 @@ set_budget "$(cat "$work/peak")"
 start "${within[@]}"
 load &
 loader=$!
-for _ in 1 2 3 4 5; do
-    expect 'a page under load' cmp "$work/www/page.html" <(curl -s --compressed "http://127.0.0.1:$port/page.html")
+for i in 1 2 3 4 5; do
+    expect 'an upload under load' curl -sf -T "$work/www/page.html" "http://127.0.0.1:$port/put$i"
+    expect 'the same comes back' cmp "$work/www/page.html" <(curl -s --compressed "http://127.0.0.1:$port/put$i")
 done
 wait $loader
 expect 'wrk ended well' [ $? -eq 0 ]

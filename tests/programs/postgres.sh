@@ -26,14 +26,14 @@ sql() {
 }
 
 initialise() {
-    "${as[@]}" "$@" "$bin/initdb" -D "$work/$data" -U tester --data-checksums -N --locale=C >"$work/initdb"
+    "${as[@]}" "$@" "$bin/initdb" -D "$work/$data" -U tester --data-checksums -N --locale=C -A trust >"$work/initdb"
     expect "initdb of $data" [ $? -eq 0 ]
 }
 
 # start COMMAND...
 start() {
     serve "${as[@]}" "$@" "$bin/postgres" -D "$work/$data" -k "$work" -p "$port" -c listen_addresses= \
-        -c shared_buffers=8MB -c max_parallel_workers_per_gather=0 -c fsync=off -c log_min_messages=fatal
+        -c shared_buffers=8MB -c max_parallel_workers_per_gather=0 -c fsync=off -c log_min_messages=panic
     expect 'PostgreSQL answers' wait_for sql -c 'SELECT 1'
 }
 
@@ -53,8 +53,7 @@ data=plain-data
 initialise
 start "$TOOLS/peak" "$work/peak"
 large_queries >"$work/plain"
-stopped_by=$(head -n 1 "$work/$data/postmaster.pid")
-kill -INT "$stopped_by"
+kill -INT "$(head -n 1 "$work/$data/postmaster.pid")" # peak waits for it
 wait "$server"
 set_budget "$(cat "$work/peak")"
 

@@ -9,7 +9,7 @@ seconds=$(pick 4 60)
 stressed() {
     local name=$1
     shift
-    bounded "$USWAP" run --ram 16M --swap "$work/swap:4G" --stats "$work/stats/%p.json" -- \
+    bounded "$USWAP" run --ram 16M --swap "$work/swap:1G" --stats "$work/stats/%p.json" -- \
         stress-ng --verify --timeout "$seconds" --temp-path "$work" "$@" >"$work/out" 2>&1
     expect "stress-ng $name: exit code 0" [ $? -eq 0 ]
     expect "stress-ng $name: a successful run" grep -q 'successful run completed' "$work/out"
