@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is alive is asked from the kernel, not guessed from process numbers, which mean nothing in
- * another pid namespace, are used again, and stay the same over an exec.
- *
- * A member has a place in a shared table and a lock on one byte of a memory file, whose offset is
- * the number of the place. The lock belongs to an open file description that this member alone
- * has. The parent opens it and locks the byte before the fork; then the child has it and the parent
- * closes it. So the lock is there before the child is, and goes with it, whether it dies or
- * executes another program.
+ * A member has a place in a shared table and is alive while it holds the lock on the byte with the
+ * number of that place (base/alive.h).
  *
  * States of a place:
  *
@@ -18,23 +12,20 @@
  *   TAKEN    the member is alive while its byte is locked; the lock was there first
  *   AWAITED  the member counts as alive
  *
- * AWAITED is for when a description cannot be opened: in a chroot without /proc, or without a free
- * descriptor. Then the child locks the byte itself, with a lock of the process, and so do all that
- * fork from it, for such a lock is gone when any descriptor of the file is closed. If the child is
- * killed before, it is never found dead; and its parent lives as long as the child for us, for it
- * shares the parent's description.
+ * AWAITED is for when the parent cannot open a description for the child. If the child is killed
+ * before it has locked the byte itself, it is never found dead; and its parent lives as long as the
+ * child for us, for it shares the parent's description.
  *
  * A generation tells members apart that had the same place one after the other.
  */
 #include "store/member.h"
 
+#include "base/alive.h"
 #include "base/fd.h"
-#include "base/fmt.h"
 #include "base/meta.h"
 #include "base/sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -68,54 +59,13 @@ struct family {
 };
 
 static struct family *family;
-static int family_fd = -1;
+static struct alive alive = {.fd = -1};
 static unsigned own;
 static uint32_t own_token;
-
-/* Not on the stack, which may lie in the window. */
-static char family_path[48];
 
 /* Between prepare and what follows. */
 static int child_fd = -1;
 static unsigned child_number;
-
-/* The lock of this process would go when another descriptor of the file is closed. */
-static bool lock_is_fragile;
-
-static long lock_byte(int fd, int command, unsigned member, struct flock *lock)
-{
-    lock->l_whence = SEEK_SET;
-    lock->l_start = (off_t)member;
-    lock->l_len = 1;
-    return sys_call(SYS_fcntl, fd, command, lock);
-}
-
-/* Whether anybody but this process itself holds it. Asked for the process, not for its description,
- * which may be the one that the parent's lock belongs to. */
-static bool lock_is_held(unsigned member)
-{
-    struct flock lock = {.l_type = F_WRLCK};
-
-    return lock_byte(family_fd, F_GETLK, member, &lock) < 0 || lock.l_type != F_UNLCK;
-}
-
-/* A description of its own, for the child. Not at a low number, where another thread may expect
- * what it opens. -1: not possible. */
-static int open_again(void)
-{
-    long low, high;
-
-    if (lock_is_fragile)
-        return -1;
-    low = sys_call(SYS_openat, AT_FDCWD, family_path, O_RDWR | O_CLOEXEC, 0);
-    if (low < 0)
-        return -1;
-    high = sys_call(SYS_fcntl, low, F_DUPFD_CLOEXEC, family_fd + 1);
-    if (high < 0)
-        return (int)low;
-    sys_call(SYS_close, low);
-    return (int)high;
-}
 
 static bool change_state(unsigned member, uint32_t from, uint32_t to)
 {
@@ -125,15 +75,12 @@ static bool change_state(unsigned member, uint32_t from, uint32_t to)
 /* Lock the byte for whoever has the description, and then take the place. */
 static bool lock_place(int fd, unsigned member)
 {
-    struct flock lock = {.l_type = F_WRLCK};
-
-    if (lock_byte(fd, F_OFD_SETLK, member, &lock) < 0)
+    if (!alive_lock(fd, member))
         return false;
     /* A file that is not ours can hold any lock: the others would not see it. */
-    if (lock_is_held(member) && change_state(member, PLACE_FREE, PLACE_TAKEN))
+    if (alive_is_held(&alive, member) && change_state(member, PLACE_FREE, PLACE_TAKEN))
         return true;
-    lock.l_type = F_UNLCK;
-    lock_byte(fd, F_OFD_SETLK, member, &lock);
+    alive_unlock(fd, member);
     return false;
 }
 
@@ -196,12 +143,11 @@ int member_start(void)
 
     if (fd < 0)
         return (int)fd;
-    family_fd = fd_move_high((int)fd);
-    fmt_write(family_path, sizeof(family_path), "/proc/thread-self/fd/%d", family_fd);
+    alive_init(&alive, fd_move_high((int)fd));
     family = meta_reserve_shared(sizeof(*family));
     if (family)
         meta_charge((int64_t)align_up(sizeof(*family), PAGE_SIZE));
-    error = family ? find_place(family_fd, &member) : -ENOMEM;
+    error = family ? find_place(alive.fd, &member) : -ENOMEM;
     if (error)
         member_stop();
     else
@@ -215,10 +161,9 @@ void member_stop(void)
         meta_release(family, sizeof(*family));
         meta_charge(-(int64_t)align_up(sizeof(*family), PAGE_SIZE));
     }
-    fd_close(family_fd);
+    fd_close(alive.fd);
     family = NULL;
-    family_fd = -1;
-    lock_is_fragile = false;
+    alive.fd = -1;
 }
 
 unsigned member_own(void)
@@ -233,7 +178,7 @@ unsigned member_count(void)
 
 int member_fork_prepare(unsigned *child)
 {
-    int fd = open_again();
+    int fd = alive_open_again(&alive);
     int error = find_place(fd, &child_number);
 
     if (error) {
@@ -254,23 +199,13 @@ void member_fork_parent(void)
     child_fd = -1;
 }
 
-static void lock_as_process(void)
-{
-    struct flock lock = {.l_type = F_WRLCK};
-
-    lock_is_fragile = true;
-    if (lock_byte(family_fd, F_SETLK, own, &lock) == 0)
-        change_state(own, PLACE_AWAITED, PLACE_TAKEN);
-}
-
 void member_fork_child(void)
 {
     become(child_number);
-    if (child_fd < 0)
-        lock_as_process();
-    /* It takes the place of the parent's. If it cannot, it stays where it is. */
-    else if (sys_call(SYS_dup3, child_fd, family_fd, O_CLOEXEC) >= 0)
-        sys_call(SYS_close, child_fd);
+    if (child_fd >= 0)
+        alive_become(&alive, child_fd);
+    else if (alive_lock_as_process(&alive, own))
+        change_state(own, PLACE_AWAITED, PLACE_TAKEN);
     child_fd = -1;
 }
 
@@ -282,7 +217,7 @@ bool member_exists(unsigned member)
 bool member_is_dead(unsigned member)
 {
     return member != own && atomic_load(&family->places[member].state) == PLACE_TAKEN &&
-           !lock_is_held(member);
+           !alive_is_held(&alive, member);
 }
 
 void member_forget(unsigned member)
