@@ -50,6 +50,9 @@ struct uswap_options {
     /* Bytes that may be resident: window, free frames and metadata together. 0: half of what the
      * machine or the enclosing cgroup leaves available. At least 8 MiB. */
     uint64_t ram;
+    /* A pool that this process shares its budget with: the name of one of our own (made by uswap
+     * pool create), or UID/NAME for another user's. ram is not looked at then. NULL: none. */
+    const char *pool;
     /* Stores, in order of preference. stores_count 0: an unlinked file in $TMPDIR or /var/tmp. */
     struct uswap_store_options stores[USWAP_MAX_STORES];
     unsigned stores_count;
@@ -60,14 +63,15 @@ struct uswap_options {
 /* Set every option to its default. */
 void uswap_options_init(struct uswap_options *options);
 
-/* As uswap_options_init(), then read USWAP_RAM, USWAP_SWAP (PATH[:SIZE], separated by commas) and
- * USWAP_STATS. -EINVAL for a value that cannot be read; a message names it. The strings in *options
- * stay valid for the life of the process. */
+/* As uswap_options_init(), then read USWAP_RAM, USWAP_POOL, USWAP_SWAP (PATH[:SIZE], separated by
+ * commas) and USWAP_STATS. -EINVAL for a value that cannot be read; a message names it. The strings
+ * in *options stay valid for the life of the process. */
 int uswap_options_from_env(struct uswap_options *options);
 
 /* Start the engine. options NULL: as from the environment. Once per process; -EALREADY later.
- * -EINVAL: an option is wrong; -ENOSYS, -EPERM: the kernel lacks or forbids what is needed; any
- * other: what the system said. A message says which and what to do. */
+ * -EINVAL: an option is wrong; -ENOENT: there is no such pool; -EBADMSG: it is none, or damaged;
+ * -EAGAIN: it has 1024 members already; -ENOSYS, -EPERM: the kernel lacks or forbids what is
+ * needed; any other: what the system said. A message says which and what to do. */
 int uswap_start(const struct uswap_options *options);
 
 /* How a region is made. Zero bytes everywhere is a good default. */
@@ -122,11 +126,12 @@ void uswap_unpin(const void *address, size_t size);
 
 /* Change the budget of the running process; shrinking evicts before it returns. -EINVAL: less than
  * 8 MiB or than twice what is pinned; -ENOMEM: what is committed would no longer fit; -EBUSY: not
- * enough can leave memory (metadata, too, counts). On an error the budget is as before. */
+ * enough can leave memory (metadata, too, counts); -EPERM: it is that of a pool, see uswap pool
+ * resize. On an error the budget is as before. */
 int uswap_set_budget(uint64_t ram);
 
 struct uswap_stats {
-    uint64_t ram_budget_bytes;
+    uint64_t ram_budget_bytes;      /* of a pool: of all its members together */
     uint64_t resident_bytes;        /* window, frames and metadata, now */
     uint64_t resident_peak_bytes;   /* the same, at most so far */
     uint64_t metadata_bytes;        /* part of resident_bytes */

@@ -187,6 +187,8 @@ exported int uswap_set_budget(uint64_t ram)
     if (!arena_started() || ram < BUDGET_MINIMUM ||
         stats_get(STAT_PAGES_PINNED) * PAGE_SIZE > ram / 2)
         return -EINVAL;
+    if (budget_is_shared())
+        return -EPERM;
     inside = inside_enter();
     before = budget_limit();
     error = commit_fits(ram) ? arena_apply_budget(ram) : -ENOMEM;

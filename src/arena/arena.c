@@ -14,6 +14,7 @@
 #include "arena/fill.h"
 #include "arena/gate.h"
 #include "arena/inside.h"
+#include "arena/join.h"
 #include "arena/region.h"
 #include "arena/supply.h"
 #include "base/fmt.h"
@@ -62,7 +63,8 @@ void inside_leave(struct inside inside)
 
 int arena_apply_budget(uint64_t ram)
 {
-    uint64_t pages = ram / PAGE_SIZE;
+    /* The tables of a member of a pool follow what it holds (supply.c). */
+    uint64_t pages = (budget_is_shared() ? budget_held() : ram) / PAGE_SIZE;
     int error = pool_set_budget(pages);
 
     if (error)
@@ -107,7 +109,9 @@ static int start_mask(void)
 
 static uint64_t ram_of(const struct uswap_options *options)
 {
-    return options->ram ? options->ram : config_default_ram();
+    if (options->ram)
+        return options->ram;
+    return options->pool ? BUDGET_MINIMUM : config_default_ram();
 }
 
 static int check_options(const struct uswap_options *options, uint64_t ram)
@@ -137,18 +141,30 @@ static int start_engine(uint64_t ram)
     return error;
 }
 
+static int start_with_stores(const struct uswap_options *options, uint64_t ram)
+{
+    int error = store_open(options->stores, options->stores_count);
+
+    if (error)
+        return error;
+    error = start_engine(ram);
+    if (error)
+        store_close();
+    return error;
+}
+
 int arena_start(const struct uswap_options *options)
 {
     uint64_t ram = ram_of(options);
     int error = arena_started() ? -EALREADY : check_options(options, ram);
 
     if (!error)
-        error = store_open(options->stores, options->stores_count);
+        error = join_pool(options->pool, &ram);
     if (error)
         return error;
-    error = start_engine(ram);
+    error = start_with_stores(options, ram);
     if (error)
-        store_close();
+        join_leave();
     else
         atomic_store_explicit(&started, true, memory_order_release);
     return error;

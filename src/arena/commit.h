@@ -13,6 +13,10 @@
 int commit_take(uint64_t bytes) must_check;
 void commit_give(uint64_t bytes);
 
+/* The pool has become smaller than what is promised of its memory: promise space in the stores
+ * instead, if there is some. Waits for the file system. */
+void commit_follow(void);
+
 /* Bytes promised by this process. */
 uint64_t commit_total(void);
 

@@ -8,6 +8,7 @@
 #include "arena/config.h"
 
 #include "arena/available.h"
+#include "arena/join.h"
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
@@ -236,6 +237,37 @@ int config_read_ram(const char *label, const char *text, struct uswap_options *o
     return 0;
 }
 
+int config_read_share(const char *label, const char *text, uint64_t *share)
+{
+    if (size_parse(text, config_available_ram(), share) < 0)
+        return refuse(label, text, "not a size; " SIZE_HINT);
+    if (*share < PAGE_SIZE)
+        return refuse(label, text, "less than a page");
+    return 0;
+}
+
+static const char *keep_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = meta_reserve(size);
+
+    if (copy) {
+        meta_charge((int64_t)align_up(size, PAGE_SIZE));
+        memcpy(copy, text, size);
+    }
+    return copy;
+}
+
+int config_read_pool(const char *label, const char *text, struct uswap_options *options)
+{
+    if (!join_name_is_good(text))
+        return refuse(label, text,
+                      "not the name of a pool; write NAME or UID/NAME, with letters, digits, dots, "
+                      "underscores and hyphens");
+    options->pool = keep_text(text);
+    return options->pool ? 0 : -ENOMEM;
+}
+
 int config_read_stats(const char *label, const char *text, struct uswap_options *options)
 {
     if (!*text)
@@ -255,6 +287,7 @@ struct variable {
 
 static const struct variable variables[] = {
     {"USWAP_RAM=", config_read_ram},
+    {"USWAP_POOL=", config_read_pool},
     {"USWAP_SWAP=", config_add_stores},
     {"USWAP_STATS=", config_read_stats},
 };

@@ -8,11 +8,13 @@
 #include "arena/arena.h"
 #include "arena/commit.h"
 #include "arena/gate.h"
+#include "arena/lend.h"
 #include "arena/region.h"
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "base/sigblock.h"
 #include "mask/mask.h"
+#include "object/budget.h"
 #include "object/frame.h"
 #include "object/pool.h"
 #include "observe/stats.h"
@@ -48,6 +50,7 @@ static void reopen(void)
 void arena_fork_parent(void)
 {
     store_fork_parent();
+    budget_fork_parent();
     reopen();
 }
 
@@ -55,6 +58,7 @@ void arena_fork_failed(void)
 {
     store_fork_parent();
     store_fork_dismiss();
+    budget_fork_parent();
     reopen();
 }
 
@@ -68,6 +72,8 @@ void arena_fork_child(void)
         sys_call(SYS_exit_group, 127);
     }
     store_fork_child();
+    budget_fork_child();
+    lend_fork_child();
     pool_fork_child();
     frame_fork_child();
     region_fork_child();

@@ -20,7 +20,7 @@
 
 size_t arena_pin_chunk(void)
 {
-    return align_down(budget_limit() / CHUNK_SHARE, PAGE_SIZE);
+    return align_down(budget_fair() / CHUNK_SHARE, PAGE_SIZE);
 }
 
 /* The pages of a range that are in the window. */
@@ -50,7 +50,7 @@ static void count_pins(const uint32_t pages, bool more)
 
 static bool too_much_pinned(uint32_t more)
 {
-    return (stats_get(STAT_PAGES_PINNED) + more) * PAGE_SIZE > budget_limit() / PINNED_SHARE;
+    return (stats_get(STAT_PAGES_PINNED) + more) * PAGE_SIZE > budget_fair() / PINNED_SHARE;
 }
 
 static void unpin_until(object_t first, object_t end)

@@ -8,6 +8,7 @@
 #include "arena/supply.h"
 
 #include "arena/evict.h"
+#include "arena/lend.h"
 #include "base/lock.h"
 #include "base/msg.h"
 #include "mask/mask.h"
@@ -23,12 +24,19 @@
  * has been found it takes one look. */
 #define FRUITLESS_MAX 200
 
+/* The part of a pool that one asks another member for. */
+#define ASK_PART 64
+
+/* Frames given back to the system at a time. */
+#define RELEASE_RUNS 64
+
 static struct {
     _Atomic uint32_t events;
     _Atomic uint32_t waiters;
-    _Atomic uint32_t low;   /* pages: below this, evict */
-    _Atomic uint32_t step;  /* pages: evict so many at a time */
-    _Atomic bool exceeding; /* nothing could be evicted when it was tried last */
+    _Atomic uint32_t low;    /* pages: below this, evict */
+    _Atomic uint32_t step;   /* pages: evict so many at a time */
+    _Atomic uint32_t tables; /* pages: what the tables are for, in a pool */
+    _Atomic bool exceeding;  /* nothing could be evicted when it was tried last */
 } supply;
 
 void supply_set_budget(uint64_t pages)
@@ -56,11 +64,21 @@ void supply_notify(void)
         futex_wake_all(&supply.events);
 }
 
-static void wait_for_event(uint32_t seen)
+uint32_t supply_events(void)
+{
+    return atomic_load(&supply.events);
+}
+
+void supply_wait(uint32_t seen, uint64_t bound_ns)
 {
     atomic_fetch_add(&supply.waiters, 1);
-    futex_wait(&supply.events, seen, WAIT_BOUND_NS);
+    futex_wait(&supply.events, seen, bound_ns);
     atomic_fetch_sub(&supply.waiters, 1);
+}
+
+static void wait_for_event(uint32_t seen)
+{
+    supply_wait(seen, WAIT_BOUND_NS);
 }
 
 /* Turn a charged page and a hole into a free frame, count times. */
@@ -120,14 +138,24 @@ static bool enough_in_flight(uint32_t count)
     return evict_in_flight() >= (uint64_t)count + atomic_load(&supply.low);
 }
 
+/* Of another member of the pool: worth the way there and back, and a small part of the pool. */
+static uint32_t to_ask(uint32_t count)
+{
+    uint64_t part = (budget_limit() >> PAGE_SHIFT) / ASK_PART;
+
+    return (uint32_t)max_u64(count, min_u64(part, EVICT_STEP_MAX));
+}
+
 unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
 {
+    unsigned waits = 0;
+
     for (unsigned fruitless = 0;;) {
         uint32_t seen = atomic_load(&supply.events);
         unsigned taken = frame_take_free(count, runs, max_runs);
         if (taken)
             return taken;
-        if (use_room(count))
+        if (use_room(count) || lend_wait(to_ask(count), &waits))
             continue;
         if (!enough_in_flight(count) && evict_step(atomic_load(&supply.step))) {
             fruitless = 0;
@@ -157,18 +185,36 @@ bool supply_take_room(uint32_t count)
 /* Give free frames back to the system, at most count. */
 static uint64_t release_frames(uint64_t count)
 {
+    struct frame_run runs[RELEASE_RUNS];
     uint64_t released = 0;
 
     while (released < count) {
-        struct frame_run run;
-        if (!frame_take_free(1, &run, 1))
+        uint32_t want = (uint32_t)min_u64(count - released, RELEASE_RUNS);
+        unsigned taken = frame_take_free(want, runs, RELEASE_RUNS);
+        if (!taken)
+            taken = frame_take_free(1, runs, 1);
+        if (!taken)
             break;
-        mask_drop(frame_address(run.first), PAGE_SIZE);
-        budget_give(1);
-        frame_put_holes(run);
-        released++;
+        for (unsigned i = 0; i < taken; i++) {
+            mask_drop(frame_address(runs[i].first), (size_t)runs[i].count * PAGE_SIZE);
+            frame_put_holes(runs[i]);
+            budget_give(runs[i].count);
+            released += runs[i].count;
+        }
     }
     return released;
+}
+
+bool supply_lend(uint32_t count)
+{
+    uint64_t released = release_frames(count);
+
+    budget_return();
+    if (released >= count)
+        return true;
+    if (evict_in_flight() < count - released)
+        return evict_step((uint32_t)min_u64(count - released, EVICT_STEP_MAX)) || released;
+    return released != 0;
 }
 
 /* Metadata has grown, or the budget shrunk: free frames pay for it first. */
@@ -180,15 +226,34 @@ static void pay_debt(void)
         release_frames((uint64_t)-room);
 }
 
+/* What a member of a pool holds changes: the tables follow. */
+static void follow_budget(void)
+{
+    uint32_t held = (uint32_t)(budget_held() >> PAGE_SHIFT);
+    uint32_t tables = atomic_load_explicit(&supply.tables, memory_order_relaxed);
+
+    if (likely(held <= tables && held >= tables / 4))
+        return;
+    atomic_store(&supply.tables, held + held / 2);
+    if (pool_set_budget(held + held / 2) == 0)
+        frame_set_budget(held + held / 2);
+    supply_set_budget(held);
+}
+
 void supply_refill(void)
 {
     uint32_t low = atomic_load_explicit(&supply.low, memory_order_relaxed);
 
+    if (budget_is_shared()) {
+        budget_settle();
+        follow_budget();
+        lend_follow();
+    }
     pay_debt();
     if (unlikely(atomic_load_explicit(&supply.exceeding, memory_order_relaxed)) &&
         supply_free_pages() > low)
         atomic_store(&supply.exceeding, false);
-    if (supply_free_pages() + evict_in_flight() < low)
+    if (supply_free_pages() + evict_in_flight() < low && !lend_ask(to_ask(low)))
         evict_step(atomic_load_explicit(&supply.step, memory_order_relaxed));
 }
 

@@ -33,6 +33,14 @@ void supply_refill(void);
 /* Bring the resident memory under the budget after it was made smaller. -EBUSY: it cannot be. */
 int supply_shrink(void) must_check;
 
+/* One step towards giving count pages back to the pool of processes: frames that are free, else an
+ * eviction is started. true: something was given or is on its way. */
+bool supply_lend(uint32_t count);
+
+/* Wait for memory that is given back here: until there were more events than those seen. */
+uint32_t supply_events(void);
+void supply_wait(uint32_t seen, uint64_t bound_ns);
+
 /* Set by the budget: how much is kept free, and so on. */
 void supply_set_budget(uint64_t pages);
 

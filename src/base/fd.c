@@ -12,7 +12,7 @@
 #define HIGH_FD 512
 
 /* Stores, and a few more. */
-#define KEPT_MAX 16
+#define KEPT_MAX 24
 
 /* In ascending order. */
 static int kept[KEPT_MAX];
@@ -56,6 +56,11 @@ int fd_move_high(int fd)
         high = fd;
     remember((int)high);
     return (int)high;
+}
+
+void fd_keep(int fd)
+{
+    remember(fd);
 }
 
 void fd_close(int fd)

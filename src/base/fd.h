@@ -12,6 +12,9 @@
  * one when there is no high number left. At start, one thread at a time. */
 int fd_move_high(int fd);
 
+/* Remember a descriptor that stays where and as it is. At start. */
+void fd_keep(int fd);
+
 /* Close and forget such a descriptor; -1 is passed over. */
 void fd_close(int fd);
 

@@ -5,6 +5,7 @@
 #include "base/meta.h"
 #include "base/msg.h"
 #include "base/ring.h"
+#include "object/age.h"
 
 #include <errno.h>
 
@@ -82,10 +83,29 @@ static bool resident_current(const struct ring *ring, struct ring_entry entry, u
            ring_of(word) == ring;
 }
 
+static struct ring *ring_to_shrink(void)
+{
+    uint64_t cold = ring_count(&pool.cold), hot = ring_count(&pool.hot);
+
+    return cold * COLD_SHARE >= cold + hot ? &pool.cold : &pool.hot;
+}
+
+/* Members of a pool of processes learn now and then how old our next victim is. */
+static uint32_t push_resident(struct ring *ring, object_t object)
+{
+    uint32_t sequence = ring_push(ring, object);
+
+    if (unlikely(sequence % AGE_STEP == 0)) {
+        age_note(ring, ring == &pool.hot, sequence);
+        age_publish(ring_to_shrink(), ring_to_shrink() == &pool.hot);
+    }
+    return sequence;
+}
+
 /* Put a RESIDENT object that nobody owns back at the tail; nothing if it changes meanwhile. */
 static void requeue(struct ring *ring, struct ring_entry entry, uint64_t word)
 {
-    uint32_t sequence = ring_push(ring, entry.value);
+    uint32_t sequence = push_resident(ring, entry.value);
     uint64_t flags = word & (OBJECT_HOT | OBJECT_AHEAD);
 
     if (object_claim_pinned(entry.value, word))
@@ -133,7 +153,7 @@ void pool_add(object_t first, uint32_t count, uint64_t flags)
     for (uint32_t i = 0; i < count; i++) {
         object_t object = first + i * step;
         ring_make_room(ring, clean_resident);
-        object_publish(object, OBJECT_RESIDENT | flags, ring_push(ring, object));
+        object_publish(object, OBJECT_RESIDENT | flags, push_resident(ring, object));
     }
     lock_drop(&pool.lock);
 }
@@ -172,13 +192,6 @@ static bool claim_one(struct ring *ring, object_t *victim, unsigned *looks)
         }
     }
     return false;
-}
-
-static struct ring *ring_to_shrink(void)
-{
-    uint64_t cold = ring_count(&pool.cold), hot = ring_count(&pool.hot);
-
-    return cold * COLD_SHARE >= cold + hot ? &pool.cold : &pool.hot;
 }
 
 unsigned pool_claim_victims(object_t *victims, unsigned max_objects, uint32_t max_pages)
@@ -231,6 +244,13 @@ void pool_note_unmasked(uint32_t pages)
 uint64_t pool_resident_count(void)
 {
     return (uint64_t)ring_count(&pool.cold) + ring_count(&pool.hot);
+}
+
+void pool_publish_tail(void)
+{
+    lock_take(&pool.lock);
+    age_publish(ring_to_shrink(), ring_to_shrink() == &pool.hot);
+    lock_drop(&pool.lock);
 }
 
 void pool_fork_child(void)

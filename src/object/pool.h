@@ -47,6 +47,9 @@ void pool_note_unmasked(uint32_t pages);
 /* Objects in the cold and the hot ring, stale ones included. */
 uint64_t pool_resident_count(void);
 
+/* Tell the members of a pool of processes how old our next victim is. */
+void pool_publish_tail(void);
+
 void pool_fork_child(void);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "object/pool_file.h"
 
-#include "base/meta.h"
+#include "base/clock.h"
+#include "base/lock.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -20,6 +21,9 @@ static const char magic[8] = "uswappl";
 #define SHARE_PART 64
 #define SHARE_MIN  (256 * KIB)
 #define SHARE_MAX  (8 * MIB)
+
+/* No more is wanted of one member at a time, in pages. */
+#define WANTED_MAX 4096
 
 /* FNV-1a, 64 bits. */
 static uint64_t hash(uint64_t state, const void *data, size_t size)
@@ -95,6 +99,24 @@ void pool_file_resize(struct pool_file *file, uint64_t ram)
 {
     ledger_set_limit(&file->pages, ram >> PAGE_SHIFT);
     ledger_set_limit(&file->promises, pool_file_usable(ram) >> PAGE_SHIFT);
+}
+
+uint32_t pool_file_now_ms(void)
+{
+    return (uint32_t)(clock_now_ns() / 1000000);
+}
+
+void pool_file_ask(struct pool_file *file, unsigned member, uint32_t pages)
+{
+    struct pool_member *place = &file->members[member];
+    uint32_t before = atomic_load(&place->wanted);
+
+    if (before < WANTED_MAX)
+        before = atomic_fetch_add(&place->wanted, pages);
+    if (before == 0) {
+        atomic_store(&place->wanted_since, pool_file_now_ms());
+        futex_wake_all_shared(&place->wanted);
+    }
 }
 
 static int map(int fd, struct pool_file **file)

@@ -77,6 +77,10 @@ void pool_file_unmap(struct pool_file *file);
 void pool_file_resize(struct pool_file *file, uint64_t ram);
 uint64_t pool_file_ram(const struct pool_file *file);
 
+/* Ask a member to give so many pages back, and wake it when nothing was wanted of it before. */
+void pool_file_ask(struct pool_file *file, unsigned member, uint32_t pages);
+uint32_t pool_file_now_ms(void);
+
 /* The part of so many bytes that can hold objects: the rest is for metadata and frames in motion.
  */
 uint64_t pool_file_usable(uint64_t ram);

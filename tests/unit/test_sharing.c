@@ -25,7 +25,7 @@
 #define SHARE      (256 * KIB)
 #define KILLS      1000
 #define WORKERS    3
-#define POINTS_MAX 150
+#define POINTS_MAX 100
 #define SHARE_PAGE (uint32_t)(SHARE / PAGE_SIZE)
 
 static struct random random_state;

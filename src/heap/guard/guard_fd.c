@@ -60,8 +60,7 @@ long guard_fd_close_range(unsigned first, unsigned last, unsigned flags)
     unsigned next = first;
     long error = 0;
 
-    /* Ours are close-on-exec already. */
-    if (first > last || flags & CLOSE_RANGE_CLOEXEC)
+    if (first > last)
         return close_piece(first, last, flags);
     for (unsigned ours = next_ours(next); !error && ours < last; ours = next_ours(next)) {
         if (next < ours) {
