@@ -28,6 +28,7 @@ struct command {
 };
 
 extern const struct command command_run;
+extern const struct command command_pool;
 
 /* Print the help of one command on stdout. */
 void command_help(const struct command *command);
@@ -40,5 +41,10 @@ void command_help(const struct command *command);
  */
 _Bool command_parse(const struct command *command, char **arguments, void *target, char ***operands,
                     int *status);
+
+/* USER/NAME or NAME as the engine takes it (JOIN_NAME_MAX bytes); false after a message. Whether a
+ * pool can be joined: 0, or -errno after a message. */
+_Bool pool_resolve(const char *given, char *text);
+int pool_check(const char *text);
 
 #endif

@@ -36,6 +36,7 @@ static const struct command command_version = {
 };
 static const struct command *const commands[] = {
     &command_run,
+    &command_pool,
     &command_help_row,
     &command_version,
 };

@@ -8,10 +8,12 @@
  * readers read the options, and the stores are opened and closed again.
  */
 #include "arena/config.h"
+#include "arena/join.h"
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "command.h"
 #include "mask/mask.h"
+#include "object/pool_file.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -25,6 +27,28 @@
 #define PRELOAD_NAME "libuswap-preload.so"
 
 /* ---- options ---- */
+
+/* The engine's options come first, for the readers that know only them. */
+struct run_options {
+    struct uswap_options engine;
+    uint64_t share;
+    char pool[JOIN_NAME_MAX];
+};
+
+static int read_pool(const char *label, const char *value, void *target)
+{
+    struct run_options *run = target;
+
+    run->engine.pool = run->pool;
+    return pool_resolve(value, run->pool) ? 0 : -EINVAL;
+}
+
+static int read_share(const char *label, const char *value, void *target)
+{
+    struct run_options *run = target;
+
+    return config_read_share(label, value, &run->share);
+}
 
 static int read_ram(const char *label, const char *value, void *target)
 {
@@ -42,7 +66,13 @@ static int read_stats(const char *label, const char *value, void *target)
 }
 
 static const struct option options[] = {
-    {"--ram", "SIZE", "memory that may be resident; default: half of what is available", read_ram},
+    {"--ram", "SIZE",
+     "memory that may be resident, of the program and all it starts together;\n"
+     "                          default: half of what is available",
+     read_ram},
+    {"--pool", "NAME", "share the budget of this pool instead; see uswap pool", read_pool},
+    {"--min-per-process", "SIZE", "what each process can always use; default: 1/64, at most 8M",
+     read_share},
     {"--swap", "PATH[:SIZE]", "a directory, file or block device to swap to; may be repeated",
      read_swap},
     {"--stats", "FILE",
@@ -61,6 +91,8 @@ static int export_options(const struct uswap_options *given)
         fmt_write(text, sizeof(text), "%lu", given->ram);
         failed |= setenv("USWAP_RAM", text, 1);
     }
+    if (given->pool)
+        failed |= setenv("USWAP_POOL", given->pool, 1);
     if (given->stores_count) {
         failed |= config_write_stores(given, text, sizeof(text));
         failed |= setenv("USWAP_SWAP", text, 1);
@@ -178,18 +210,53 @@ static int export_preload(void)
 
 /* ---- the command ---- */
 
-static int prepare(const struct uswap_options *given)
+/*
+ * The budget: a pool that was named; the one that this process is in already, if it says nothing
+ * else; or one for the tree that starts here.
+ */
+static int prepare_budget(const struct run_options *given, struct uswap_options *effective)
+{
+    char text[JOIN_TEXT_MAX], name[8];
+    int error;
+
+    if (given->engine.pool)
+        return pool_check(given->engine.pool);
+    if (effective->pool && !given->engine.ram)
+        return *effective->pool == '@' ? 0 : pool_check(effective->pool);
+    if (!effective->ram)
+        effective->ram = config_default_ram();
+    error = join_found_tree(effective->ram,
+                            given->share ? given->share : pool_file_default_share(effective->ram),
+                            text);
+    if (!error)
+        return setenv("USWAP_POOL", text, 1) ? -ENOMEM : 0;
+    msg_error("no memory file for the budget can be made (%s)", fmt_errno(error, name));
+    return error;
+}
+
+static int prepare(const struct run_options *given)
 {
     struct uswap_options effective;
-    int error = export_options(given);
+    int error = export_options(&given->engine);
 
-    error = error ? error : claim_stats(given->stats_path);
+    error = error ? error : claim_stats(given->engine.stats_path);
     error = error ? error : uswap_options_from_env(&effective);
+    error = error ? error : prepare_budget(given, &effective);
+    effective.pool = NULL; /* is in the environment */
     error = error ? error : export_options(&effective);
     error = error ? error : check_kernel();
     error = error ? error : check_stores(&effective);
     error = error ? error : check_stats(effective.stats_path);
     return error ? error : export_preload();
+}
+
+static int check_given(const struct run_options *given)
+{
+    if (!given->engine.pool || (!given->engine.ram && !given->share))
+        return 0;
+    msg_error("--pool %s: a pool has its own size; leave out --ram and --min-per-process",
+              given->engine.pool);
+    return -EINVAL;
 }
 
 static int become(char **program)
@@ -204,17 +271,17 @@ static int become(char **program)
 
 static int run(const struct command *command, char **arguments)
 {
-    struct uswap_options given;
+    struct run_options given = {.share = 0};
     int status;
 
-    uswap_options_init(&given);
+    uswap_options_init(&given.engine);
     if (!command_parse(command, arguments, &given, &arguments, &status))
         return status;
     if (!*arguments) {
         msg_error("run: no program is given; see uswap run --help");
         return EXIT_USAGE;
     }
-    return prepare(&given) ? EXIT_USAGE : become(arguments);
+    return check_given(&given) || prepare(&given) ? EXIT_USAGE : become(arguments);
 }
 
 const struct command command_run = {
@@ -222,7 +289,8 @@ const struct command command_run = {
     "[--] PROGRAM [ARG...]",
     "Run a program within a RAM budget; what does not fit is swapped",
     "\nSIZE takes K, M, G, T, and % of what is available. The same options can be given as\n"
-    "USWAP_RAM, USWAP_SWAP (stores separated by commas) and USWAP_STATS in the environment.\n"
+    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas) and USWAP_STATS in the "
+    "environment.\n"
     "Exit code: the program's; 2 when it was not started, 126 or 127 when it cannot be run.\n",
     options,
     run,

@@ -87,14 +87,15 @@ stats_after() {
 }
 workset="'$TOOLS/workset' 64"
 expect 'statistics after exec' [ "$(stats_after "exec $workset")" -gt 100 ]
-expect 'statistics of a shell, not of its child' [ "$(stats_after "$workset; exit 0")" -eq 0 ]
+# The shell gives way to it, and has some of its memory read back.
+expect 'statistics of a shell, not of its child' [ "$(stats_after "$workset; exit 0")" -lt 50 ]
 # With %p each process has a file: the shell, its child by fork alone, and what another one executes.
 "$USWAP" run --ram 32M --swap "$work/swap:1G" --stats "$work/each-%p.json" sh -c \
     "echo \$\$ >'$work/pid'; (exit 0); $workset; exit 0" >"$work/out"
 expect 'the shell has statistics of its own' [ -s "$work/each-$(cat "$work/pid").json" ]
 expect 'so have its two children' [ "$(ls "$work"/each-*.json | wc -l)" -eq 3 ]
-expect 'only the one that swapped had faults' \
-    [ "$(cat "$work"/each-*.json | grep -c 'faults_major": [1-9]')" -eq 1 ]
+expect 'only one swapped much' \
+    [ "$(cat "$work"/each-*.json | grep -c 'faults_major": [1-9][0-9][0-9]')" -eq 1 ]
 "$USWAP" run --swap "$work/swap" --stats - true >"$work/out" 2>"$work/err"
 expect 'a summary on stderr' [ -s "$work/err" ]
 expect_not 'nothing on stdout' [ -s "$work/out" ]

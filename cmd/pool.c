@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uswap pool: make, show, resize and remove the budgets that unrelated processes share. The command
+ * is never a member: it reads the pool file, and asks members to give way.
+ */
+#include "arena/config.h"
+#include "arena/join.h"
+#include "base/fmt.h"
+#include "base/msg.h"
+#include "base/size.h"
+#include "command.h"
+#include "object/sharing.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How long members may take to give back what a smaller pool has no room for. */
+#define RESIZE_LOOKS   1000
+#define RESIZE_LOOK_US 10000
+
+/* ---- options ---- */
+
+struct pool_options {
+    uint64_t ram;
+    uint64_t share;
+    mode_t mode;
+    gid_t group;
+};
+
+static int read_ram(const char *label, const char *value, void *target)
+{
+    struct pool_options *pool = target;
+    struct uswap_options options;
+    int error = config_read_ram(label, value, &options);
+
+    pool->ram = options.ram;
+    return error;
+}
+
+static int read_share(const char *label, const char *value, void *target)
+{
+    struct pool_options *pool = target;
+
+    return config_read_share(label, value, &pool->share);
+}
+
+static int read_mode(const char *label, const char *value, void *target)
+{
+    struct pool_options *pool = target;
+    char *end;
+    unsigned long mode = strtoul(value, &end, 8);
+
+    if (!*value || *end || mode > 0777) {
+        msg_error("%s%s: not a file mode; give an octal number such as 0660", label, value);
+        return -EINVAL;
+    }
+    pool->mode = (mode_t)mode;
+    return 0;
+}
+
+static int read_group(const char *label, const char *value, void *target)
+{
+    struct pool_options *pool = target;
+    struct group *group = getgrnam(value);
+
+    if (!group) {
+        msg_error("%s%s: there is no such group", label, value);
+        return -EINVAL;
+    }
+    pool->group = group->gr_gid;
+    return 0;
+}
+
+static const struct option create_options[] = {
+    {"--ram", "SIZE", "memory that all members together may have resident", read_ram},
+    {"--min-per-process", "SIZE", "what each member can always use; default: 1/64, at most 8M",
+     read_share},
+    {"--mode", "MODE", "who may join, as a file mode; default: 0600", read_mode},
+    {"--group", "GROUP", "the group that the mode is about", read_group},
+    {0},
+};
+static const struct option no_options[] = {{0}};
+
+/* ---- names ---- */
+
+/* Options and operands in any order; exactly `count` operands. */
+static bool parse(const struct command *command, char **arguments, void *target, char **operands,
+                  unsigned count, int *status)
+{
+    unsigned found = 0;
+
+    do {
+        if (!command_parse(command, arguments, target, &arguments, status))
+            return false;
+        if (*arguments && found < count)
+            operands[found++] = *arguments++;
+        else
+            break;
+    } while (*arguments);
+    *status = EXIT_USAGE;
+    if (found == count && !*arguments)
+        return true;
+    msg_error("%s: give %s; see uswap %s --help", command->name, command->operands, command->name);
+    return false;
+}
+
+/* USER/NAME becomes UID/NAME. false, after a message: it cannot be the name of a pool. */
+bool pool_resolve(const char *given, char *text)
+{
+    const char *slash = strchr(given, '/');
+    char user[JOIN_NAME_MAX];
+    struct passwd *entry = NULL;
+
+    fmt_write(text, JOIN_NAME_MAX, "%s", given);
+    if (slash && (size_t)(slash - given) < sizeof(user)) {
+        memcpy(user, given, (size_t)(slash - given));
+        user[slash - given] = '\0';
+        entry = getpwnam(user);
+    }
+    if (entry)
+        fmt_write(text, JOIN_NAME_MAX, "%u%s", entry->pw_uid, slash);
+    if (*text != '@' && join_name_is_good(text))
+        return true;
+    msg_error("%s: not the name of a pool; letters, digits, dots, underscores and hyphens, at most "
+              "40 of them, can be in one",
+              given);
+    return false;
+}
+
+struct opened {
+    char text[JOIN_NAME_MAX];
+    char path[JOIN_TEXT_MAX];
+    struct pool_file *file;
+    int fd;
+};
+
+static int map_opened(struct opened *pool)
+{
+    const char *reason;
+    int error = pool_file_map(pool->fd, &pool->file, &reason);
+
+    if (!error)
+        return 0;
+    msg_error("pool %s: %s (%s)", pool->text, reason, pool->path);
+    close(pool->fd);
+    return error;
+}
+
+static int open_pool(const char *given, struct opened *pool)
+{
+    if (!pool_resolve(given, pool->text))
+        return -EINVAL;
+    pool->fd = join_open(pool->text, pool->path);
+    if (pool->fd < 0)
+        return pool->fd;
+    return map_opened(pool);
+}
+
+static void close_pool(struct opened *pool)
+{
+    pool_file_unmap(pool->file);
+    close(pool->fd);
+}
+
+int pool_check(const char *text)
+{
+    struct opened pool;
+    int error = open_pool(text, &pool);
+
+    if (!error)
+        close_pool(&pool);
+    return error;
+}
+
+/* ---- create ---- */
+
+/* The file gets its name when it is whole. */
+static int give_name(int fd, const char *path)
+{
+    char own[48];
+
+    fmt_write(own, sizeof(own), "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ? -errno : 0;
+}
+
+static int fill_file(int fd, const struct pool_options *options)
+{
+    uint64_t share = options->share ? options->share : pool_file_default_share(options->ram);
+    int error = pool_file_make(fd, options->ram, share);
+
+    if (!error && fchown(fd, (uid_t)-1, options->group))
+        error = -errno;
+    if (!error && fchmod(fd, options->mode))
+        error = -errno;
+    return error;
+}
+
+static int create_file(const char *text, const struct pool_options *options)
+{
+    char path[JOIN_TEXT_MAX], name[8];
+    int fd = open(JOIN_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int error = fd < 0 ? -errno : fill_file(fd, options);
+
+    fmt_write(path, sizeof(path), JOIN_FOLDER JOIN_PREFIX "%u-%s", geteuid(), text);
+    if (!error)
+        error = give_name(fd, path);
+    if (fd >= 0)
+        close(fd);
+    if (error == -EEXIST)
+        msg_error("pool %s: it is there already", text);
+    else if (error)
+        msg_error("pool %s: %s cannot be made (%s)", text, path, fmt_errno(error, name));
+    return error;
+}
+
+static int run_create(const struct command *command, char **arguments)
+{
+    struct pool_options options = {.mode = 0600, .group = (gid_t)-1};
+    char text[JOIN_NAME_MAX];
+    char *name;
+    int status;
+
+    if (!parse(command, arguments, &options, &name, 1, &status))
+        return status;
+    if (!options.ram) {
+        msg_error("pool create: the size is missing; give --ram SIZE");
+        return EXIT_USAGE;
+    }
+    if (options.share > options.ram / 2) {
+        msg_error("pool create: --min-per-process is more than half of --ram");
+        return EXIT_USAGE;
+    }
+    if (strchr(name, '/') || !pool_resolve(name, text))
+        return EXIT_USAGE;
+    return create_file(text, &options) ? EXIT_USAGE : EXIT_SUCCESS;
+}
+
+/* ---- ls and show ---- */
+
+static void print_row(const struct opened *pool, const char *name, uid_t owner)
+{
+    char size[16], used[16];
+    uint32_t count = atomic_load(&pool->file->count);
+    unsigned members = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        members += (atomic_load(&pool->file->members[i].state) & POOL_PLACE_MASK) != POOL_FREE;
+    printf("%-24s %8u %8s %8s %8u\n", name, owner, size_format(pool_file_ram(pool->file), size),
+           size_format(ledger_total(&pool->file->pages) << PAGE_SHIFT, used), members);
+}
+
+/* Those that this user may not join are passed over. */
+static void list_file(const char *entry)
+{
+    struct opened pool = {.fd = -1};
+    const char *reason, *name = strchr(entry + strlen(JOIN_PREFIX), '-');
+    struct stat status;
+
+    fmt_write(pool.path, sizeof(pool.path), JOIN_FOLDER "%s", entry);
+    pool.fd = open(pool.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (pool.fd < 0)
+        return;
+    if (!name || fstat(pool.fd, &status) || pool_file_map(pool.fd, &pool.file, &reason)) {
+        close(pool.fd);
+        return;
+    }
+    sharing_reap_file(pool.file, pool.fd);
+    print_row(&pool, name + 1, status.st_uid);
+    close_pool(&pool);
+}
+
+static int run_ls(const struct command *command, char **arguments)
+{
+    struct dirent *entry;
+    DIR *folder;
+    int status;
+
+    if (!parse(command, arguments, NULL, NULL, 0, &status))
+        return status;
+    folder = opendir(JOIN_FOLDER);
+    if (!folder) {
+        msg_error("pool ls: %s cannot be read", JOIN_FOLDER);
+        return EXIT_FAILURE;
+    }
+    printf("%-24s %8s %8s %8s %8s\n", "NAME", "OWNER", "SIZE", "USED", "MEMBERS");
+    while ((entry = readdir(folder)))
+        if (strncmp(entry->d_name, JOIN_PREFIX, strlen(JOIN_PREFIX)) == 0)
+            list_file(entry->d_name);
+    closedir(folder);
+    return EXIT_SUCCESS;
+}
+
+static void print_member(const struct pool_file *file, unsigned number)
+{
+    const struct pool_member *member = &file->members[number];
+    uint64_t age = atomic_load(&file->epoch) - atomic_load(&member->tail);
+    char share[16], held[16], name[sizeof(member->name)];
+    bool lives = (atomic_load(&member->state) & POOL_PLACE_MASK) != POOL_FREE;
+
+    if (!lives)
+        return;
+    memcpy(name, member->name, sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    printf("%8u %-16s %8s %8s %10lu%s\n", atomic_load(&member->pid), name,
+           size_format((uint64_t)atomic_load(&member->share) << PAGE_SHIFT, share),
+           size_format(ledger_held(&file->pages, number) << PAGE_SHIFT, held),
+           (unsigned long)(uint32_t)age, atomic_load(&member->tail_is_hot) ? " hot" : "");
+}
+
+static void print_pool(const struct pool_file *file)
+{
+    char size[16], used[16], promised[16], share[16];
+
+    printf("size %s, used %s, promised %s, each member's share at most %s\n",
+           size_format(pool_file_ram(file), size),
+           size_format(ledger_total(&file->pages) << PAGE_SHIFT, used),
+           size_format(ledger_total(&file->promises) << PAGE_SHIFT, promised),
+           size_format((uint64_t)atomic_load(&file->share) << PAGE_SHIFT, share));
+    printf("%8s %-16s %8s %8s %10s\n", "PID", "PROGRAM", "SHARE", "HOLDS", "AGE");
+    for (unsigned i = 0; i < atomic_load(&file->count); i++)
+        print_member(file, i);
+}
+
+static int run_show(const struct command *command, char **arguments)
+{
+    struct opened pool;
+    char *name;
+    int status;
+
+    if (!parse(command, arguments, NULL, &name, 1, &status))
+        return status;
+    if (open_pool(name, &pool))
+        return EXIT_USAGE;
+    sharing_reap_file(pool.file, pool.fd);
+    print_pool(pool.file);
+    close_pool(&pool);
+    return EXIT_SUCCESS;
+}
+
+/* ---- resize ---- */
+
+/* Have everybody give back what it has borrowed beyond its part of what is too much. */
+static void ask_all(struct pool_file *file)
+{
+    uint64_t total = ledger_total(&file->pages), limit = ledger_limit(&file->pages);
+    uint64_t over = total > limit ? total - limit : 0;
+
+    for (unsigned i = 0; i < atomic_load(&file->count); i++) {
+        uint64_t held = ledger_held(&file->pages, i);
+        uint64_t share = atomic_load(&file->members[i].share);
+        uint64_t lent = held > share ? held - share : 0;
+
+        /* One page, also for who has to look at its promises only. */
+        if (held && !atomic_load(&file->members[i].wanted))
+            pool_file_ask(file, i, (uint32_t)(min_u64(over, lent) + 1));
+    }
+}
+
+static bool has_room(const struct pool_file *file)
+{
+    return ledger_free(&file->pages) >= 0 && ledger_free(&file->promises) >= 0;
+}
+
+/* true: all that is held fits. */
+static bool shrink(const struct opened *pool)
+{
+    for (unsigned look = 0; look < RESIZE_LOOKS && !has_room(pool->file); look++) {
+        if (look % 50 == 0)
+            sharing_reap_file(pool->file, pool->fd);
+        ask_all(pool->file);
+        usleep(RESIZE_LOOK_US);
+    }
+    return has_room(pool->file);
+}
+
+static int resize(const struct opened *pool, uint64_t ram)
+{
+    uint64_t before = pool_file_ram(pool->file);
+    char size[16];
+
+    pool_file_resize(pool->file, ram);
+    if (ram >= before || shrink(pool))
+        return EXIT_SUCCESS;
+    pool_file_resize(pool->file, before);
+    msg_error("pool %s: its members cannot do with so little; it stays at %s", pool->text,
+              size_format(before, size));
+    return EXIT_FAILURE;
+}
+
+static int run_resize(const struct command *command, char **arguments)
+{
+    struct uswap_options options = {.ram = 0};
+    struct opened pool;
+    char *operands[2];
+    int status;
+
+    if (!parse(command, arguments, NULL, operands, 2, &status))
+        return status;
+    if (config_read_ram("pool resize ", operands[1], &options) || open_pool(operands[0], &pool))
+        return EXIT_USAGE;
+    status = resize(&pool, options.ram);
+    close_pool(&pool);
+    return status;
+}
+
+/* ---- rm ---- */
+
+static int remove_pool(const struct opened *pool)
+{
+    char name[8];
+
+    sharing_reap_file(pool->file, pool->fd);
+    if (ledger_total(&pool->file->pages)) {
+        msg_error("pool %s: it still has members; see uswap pool show %s", pool->text, pool->text);
+        return EXIT_FAILURE;
+    }
+    if (unlink(pool->path) == 0)
+        return EXIT_SUCCESS;
+    msg_error("pool %s: %s cannot be removed (%s)", pool->text, pool->path, fmt_errno(errno, name));
+    return EXIT_FAILURE;
+}
+
+static int run_rm(const struct command *command, char **arguments)
+{
+    struct opened pool;
+    char *name;
+    int status;
+
+    if (!parse(command, arguments, NULL, &name, 1, &status))
+        return status;
+    if (open_pool(name, &pool))
+        return EXIT_USAGE;
+    status = remove_pool(&pool);
+    close_pool(&pool);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static const struct command commands[] = {
+    {"pool create", "NAME", "Make a budget that processes can share", "", create_options,
+     run_create},
+    {"pool ls", "", "List the pools that you may join", "", no_options, run_ls},
+    {"pool show", "NAME", "Show the members of a pool: shares, memory, ages",
+     "\nAGE is that of what leaves a member next: how many steps of 64 objects have come into "
+     "memory\n"
+     "in the pool since it was last known to be used. Hot objects count as four times younger.\n",
+     no_options, run_show},
+    {"pool resize", "NAME SIZE", "Change the size of a pool, also while it is used", "", no_options,
+     run_resize},
+    {"pool rm", "NAME", "Remove a pool that has no members", "", no_options, run_rm},
+};
+
+static int run(const struct command *command, char **arguments)
+{
+    const char *name = *arguments ? *arguments : "";
+
+    for (size_t i = 0; i < array_size(commands); i++)
+        if (strcmp(name, commands[i].name + strlen("pool ")) == 0)
+            return commands[i].run(&commands[i], arguments + 1);
+    if (strcmp(name, "-h") && strcmp(name, "--help")) {
+        msg_error("pool %s: no such command; see uswap pool --help", name);
+        return EXIT_USAGE;
+    }
+    printf("usage: uswap pool COMMAND [ARGUMENT...]\n\n%s.\n\n", command->summary);
+    for (size_t i = 0; i < array_size(commands); i++)
+        printf("  %-12s %-10s %s\n", commands[i].name + strlen("pool "), commands[i].operands,
+               commands[i].summary);
+    printf("\nA pool of another user is USER/NAME. uswap pool COMMAND --help tells more.\n");
+    return EXIT_SUCCESS;
+}
+
+const struct command command_pool = {
+    "pool", "COMMAND",  "Make and manage budgets that unrelated processes share",
+    "",     no_options, run,
+};
