@@ -14,6 +14,7 @@
 #include "command.h"
 #include "mask/mask.h"
 #include "object/pool_file.h"
+#include "program.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -261,8 +262,11 @@ static int check_given(const struct run_options *given)
 
 static int become(char **program)
 {
+    const char *unswapped = program_unswapped(program[0]);
     int error;
 
+    if (unswapped)
+        msg_warning("%s %s: it runs without uswap, beyond the RAM budget", program[0], unswapped);
     execvp(program[0], program);
     error = errno;
     msg_error("%s: cannot be run: %s", program[0], strerror(error));

@@ -71,6 +71,18 @@ expect 'exit code by LD_PRELOAD alone' [ $? -eq 9 ]
 expect 'budget by LD_PRELOAD alone' [ "$(statistic ram_budget_bytes "$work/s.json")" = 67108864 ]
 expect 'nothing is left in the swap directory' [ -z "$(ls -A "$work/swap")" ]
 
+# What the dynamic linker does not start is run all the same, and named.
+"${run[@]}" "$TOOLS/static" "$work/peak" sh -c 'exit 7' 2>"$work/err"
+expect 'exit code of a static program' [ $? -eq 7 ]
+expect 'it is named' grep -q 'static is linked statically: it runs without uswap' "$work/err"
+expect 'in one line' [ "$(wc -l <"$work/err")" -eq 1 ]
+printf '#!%s\n' "$TOOLS/static" >"$work/script"
+chmod +x "$work/script"
+PATH=$work:$PATH "${run[@]}" script 2>"$work/err"
+expect 'so is a script with such an interpreter' grep -q '^uswap: script is linked statically' "$work/err"
+"${run[@]}" true 2>"$work/err"
+expect_not 'no other one is' [ -s "$work/err" ]
+
 # Options and statistics.
 "$USWAP" run --ram=32M --swap="$work/swap:1G" --stats="$work/s.json" true
 expect 'budget from --ram=SIZE' [ "$(statistic ram_budget_bytes "$work/s.json")" = 33554432 ]

@@ -87,6 +87,7 @@ func main() {
 		total += int64(C.sum(blocks[i*7%n])) * int64(i)
 	}
 	fmt.Println(total)
+	C.exit(0) // the end of Go's main() is a raw system call, which writes no statistics
 }
 GO
 for name in pure mixed; do
@@ -95,13 +96,16 @@ for name in pure mixed; do
 done
 
 measure "$work/pure/program" "$(pick 50000 500000)"
-swapped "$work/pure/program" "$(pick 50000 500000)"
+swapped "$work/pure/program" "$(pick 50000 500000)" 2>"$work/err"
 expect 'a program without C: exit code 0' [ $code -eq 0 ]
 expect 'a program without C: the same output' cmp "$work/plain" "$work/swapped"
+expect 'a program without C: it is named' grep -q 'is linked statically: it runs without uswap' "$work/err"
 same_at_quarter "$work/mixed/program" "$(pick 801 6007)"
 
-set_budget 200000
-rm -rf "$work/pure/program"
-(cd "$work/pure" && swapped go build -a -o program "$(pick . .)" && exit $code)
-expect 'go build under uswap' [ -x "$work/pure/program" ]
+if [ "$form" = full ]; then
+    set_budget 200000
+    rm "$work/pure/program"
+    (cd "$work/pure" && swapped go build -a -o program .)
+    expect 'go build under uswap' [ -x "$work/pure/program" ]
+fi
 finish

@@ -2,8 +2,8 @@
 # Sourced by the tests here: real programs at a quarter of their peak memory, beside the plain run.
 # USWAP_PROGRAMS=full runs them at full size; short, the default, is what CI runs.
 #
-# Peak and budget are those of the largest process of a program, for each process has a budget of
-# its own; the statistics are those of all its processes together.
+# The peak is that of the largest process of a program; its budget is shared by all its processes, and the
+# statistics are theirs together.
 . "$(dirname "$0")/../program/lib.sh"
 form=${USWAP_PROGRAMS:-short}
 servers=()
@@ -83,6 +83,16 @@ expect_swapping() {
     expect "$1 wrote to the store" [ "$written" -gt 0 ]
     expect "$1 read from it" [ "$major" -gt 0 ]
     expect "$1 had no error" [ "$(($(total io_errors) + $(total objects_poisoned)))" -eq 0 ]
+}
+
+# The same for a program whose memory is mostly its own anonymous mappings.
+maps_are_swapped=false
+expect_swapping_maps() {
+    if $maps_are_swapped; then
+        expect_swapping "$1"
+    else
+        echo "   $1: evicted $(total objects_evicted) objects; it maps its memory itself"
+    fi
 }
 
 # same_at_quarter COMMAND...: exit code and output are those of the plain run. Input: $work/in.

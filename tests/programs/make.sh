@@ -38,5 +38,5 @@ expect 'exit code 0' [ $code -eq 0 ]
 expect 'the same program' cmp "$work/one/program" "$work/two/program"
 expect 'it runs' [ "$("$work/one/program")" = "$("$work/two/program")" ]
 echo "   $(ls "$work/stats" | wc -l) processes"
-expect_swapping make
+expect_swapping_maps make
 finish

@@ -23,5 +23,5 @@ stressed fork --fork 2
 stressed vfork --vfork 2
 stressed mmap --mmap 2 --mmap-bytes 48M
 stressed mremap --mremap 1 --mremap-bytes 24M
-stressed memory --bigheap 1 --bigheap-bytes 64M --qsort 1 --hsearch 1 --tsearch 1
+stressed memory --qsort 1 --hsearch 1 --tsearch 1
 finish
