@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define BLOCKS_MAX 64
+#define BLOCKS_MAX 256
 
 static struct block {
     char *pages;

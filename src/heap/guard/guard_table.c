@@ -8,7 +8,7 @@
  */
 #include "heap/guard/guard_table.h"
 
-#include <sys/syscall.h>
+#include "heap/guard/guard_numbers.h"
 
 /* clang-format off */
 #define ARGS(...)        .argument = {__VA_ARGS__}
@@ -28,6 +28,10 @@
 #define IOCTL(by)        {GUARD_IOCTL, by, 0}
 #define REQUESTS(by)     {GUARD_REQUESTS, by, 0}
 #define TEXT(by)         {GUARD_TEXT, by, 0}
+#define WAITERS(by)      {GUARD_WAITERS, by, 0}
+#define PAIR             {GUARD_PAIR, 0, 0}
+#define ATTRIBUTE        {GUARD_ATTRIBUTE, 0, 0}
+#define TRACE(by)        {GUARD_TRACE, by, 0}
 #define PARTS(how, offset) .parts = GUARD_##how, .has_offset = offset
 
 static const struct guard_call calls[GUARD_CALLS] = {
@@ -51,6 +55,7 @@ static const struct guard_call calls[GUARD_CALLS] = {
     [SYS_symlinkat] = {ARGS(STRING, VALUE, STRING)},
     [SYS_readlinkat] = {ARGS(VALUE, STRING, SIZED(3, 1))},
     [SYS_fchmodat] = {ARGS(VALUE, STRING)},
+    [SYS_fchmodat2] = {ARGS(VALUE, STRING)},
     [SYS_fchownat] = {ARGS(VALUE, STRING)},
     [SYS_utimensat] = {ARGS(VALUE, STRING, FIXED(32))},
     [SYS_name_to_handle_at] = {ARGS(VALUE, STRING, UP_TO(136), FIXED(4))},
@@ -70,6 +75,13 @@ static const struct guard_call calls[GUARD_CALLS] = {
     [SYS_removexattr] = {ARGS(STRING, STRING)},
     [SYS_lremovexattr] = {ARGS(STRING, STRING)},
     [SYS_fremovexattr] = {ARGS(VALUE, STRING)},
+    [SYS_setxattrat] = {ARGS(VALUE, STRING, VALUE, STRING, ATTRIBUTE), .is_indirect = true},
+    [SYS_getxattrat] = {ARGS(VALUE, STRING, VALUE, STRING, ATTRIBUTE), .is_indirect = true},
+    [SYS_listxattrat] = {ARGS(VALUE, STRING, VALUE, SIZED(4, 1))},
+    [SYS_removexattrat] = {ARGS(VALUE, STRING, VALUE, STRING)},
+    [SYS_file_getattr] = {ARGS(VALUE, STRING, SIZED(3, 1))},
+    [SYS_file_setattr] = {ARGS(VALUE, STRING, SIZED(3, 1))},
+    [SYS_cachestat] = {ARGS(VALUE, FIXED(16), FIXED(40))},
     /* descriptors */
     [SYS_read] = {ARGS(VALUE, SIZED(2, 1)), PARTS(READ, false)},
     [SYS_write] = {ARGS(VALUE, SIZED(2, 1)), PARTS(WRITE, false)},
@@ -149,10 +161,11 @@ static const struct guard_call calls[GUARD_CALLS] = {
     [SYS_sched_getattr] = {ARGS(VALUE, SIZED(2, 1))},
     [SYS_perf_event_open] = {ARGS(UP_TO(136))},
     [SYS_bpf] = {ARGS(VALUE, SIZED(2, 1))},
+    [SYS_ptrace] = {ARGS(VALUE, VALUE, UP_TO(512), TRACE(0)), .is_indirect = true},
     [SYS_seccomp] = {ARGS(VALUE, VALUE, PROGRAM), .is_indirect = true},
     [SYS_process_vm_readv] = {ARGS(VALUE, VECTOR(2), VALUE, VECTOR(4)), .is_indirect = true},
     [SYS_process_vm_writev] = {ARGS(VALUE, VECTOR(2), VALUE, VECTOR(4)), .is_indirect = true},
-    [SYS_process_madvise] = {ARGS(VALUE, VECTOR(2)), .is_indirect = true},
+    [SYS_process_madvise] = {ARGS(VALUE, SIZED(2, 16))},
     /* signals */
     [SYS_rt_sigaction] = {ARGS(VALUE, FIXED(32), FIXED(32))},
     [SYS_rt_sigprocmask] = {ARGS(VALUE, FIXED(8), FIXED(8))},
@@ -180,13 +193,16 @@ static const struct guard_call calls[GUARD_CALLS] = {
     [SYS_timer_gettime] = {ARGS(VALUE, FIXED(32))},
     /* memory and locks */
     [SYS_mincore] = {ARGS(VALUE, VALUE, UP_TO(4096))},
-    [SYS_move_pages] = {ARGS(VALUE, SIZED(1, 8), SIZED(1, 4), SIZED(1, 4))},
+    [SYS_move_pages] = {ARGS(VALUE, VALUE, SIZED(1, 8), SIZED(1, 4), SIZED(1, 4))},
     [SYS_mbind] = {ARGS(VALUE, VALUE, VALUE, BITS(4))},
     [SYS_set_mempolicy] = {ARGS(VALUE, BITS(2))},
     [SYS_get_mempolicy] = {ARGS(FIXED(4), BITS(2))},
     [SYS_migrate_pages] = {ARGS(VALUE, VALUE, BITS(1), BITS(1))},
     [SYS_futex] = {ARGS(FIXED(4), VALUE, VALUE, FIXED(16), FIXED(4))},
-    [SYS_futex_waitv] = {ARGS(SIZED(1, 24), VALUE, VALUE, FIXED(16))},
+    [SYS_futex_waitv] = {ARGS(WAITERS(1), VALUE, VALUE, FIXED(16)), .is_indirect = true},
+    [SYS_futex_wake] = {ARGS(FIXED(4))},
+    [SYS_futex_wait] = {ARGS(FIXED(4), VALUE, VALUE, VALUE, FIXED(16))},
+    [SYS_futex_requeue] = {ARGS(PAIR), .is_indirect = true},
     /* System V and POSIX messages */
     [SYS_semop] = {ARGS(VALUE, SIZED(2, 6))},
     [SYS_semtimedop] = {ARGS(VALUE, SIZED(2, 6), VALUE, FIXED(16))},
@@ -219,6 +235,9 @@ static const struct guard_call calls[GUARD_CALLS] = {
     [SYS_fsopen] = {ARGS(STRING)},
     [SYS_fsconfig] = {ARGS(VALUE, VALUE, STRING, UP_TO(4096))},
     [SYS_fspick] = {ARGS(VALUE, STRING)},
+    [SYS_open_tree_attr] = {ARGS(VALUE, STRING, VALUE, SIZED(4, 1))},
+    [SYS_statmount] = {ARGS(FIXED(32), SIZED(2, 1))},
+    [SYS_listmount] = {ARGS(FIXED(32), SIZED(2, 8))},
     [SYS_mount_setattr] = {ARGS(VALUE, STRING, VALUE, SIZED(4, 1))},
     [SYS_swapon] = {ARGS(STRING)},
     [SYS_swapoff] = {ARGS(STRING)},
@@ -226,12 +245,18 @@ static const struct guard_call calls[GUARD_CALLS] = {
     [SYS_sethostname] = {ARGS(SIZED(1, 1))},
     [SYS_setdomainname] = {ARGS(SIZED(1, 1))},
     [SYS_quotactl] = {ARGS(VALUE, STRING, VALUE, UP_TO(4096))},
+    [SYS_quotactl_fd] = {ARGS(VALUE, VALUE, VALUE, UP_TO(4096))},
+    [SYS_kexec_file_load] = {ARGS(VALUE, VALUE, VALUE, SIZED(3, 1))},
+    [SYS_kexec_load] = {ARGS(VALUE, VALUE, SIZED(1, 32))},
     [SYS_init_module] = {ARGS(SIZED(1, 1), VALUE, STRING)},
     [SYS_finit_module] = {ARGS(VALUE, STRING)},
     [SYS_delete_module] = {ARGS(STRING)},
     [SYS_add_key] = {ARGS(STRING, STRING, SIZED(3, 1))},
     [SYS_request_key] = {ARGS(STRING, STRING, STRING)},
-    [SYS_keyctl] = {ARGS(VALUE, UP_TO(4096), UP_TO(4096), UP_TO(4096))},
+    [SYS_keyctl] = {ARGS(VALUE, UP_TO(4096), UP_TO(4096), UP_TO(4096), UP_TO(4096))},
+    [SYS_lsm_get_self_attr] = {ARGS(VALUE, MEASURED(2), FIXED(4))},
+    [SYS_lsm_set_self_attr] = {ARGS(VALUE, SIZED(2, 1))},
+    [SYS_lsm_list_modules] = {ARGS(MEASURED(1), FIXED(4))},
     [SYS_landlock_create_ruleset] = {ARGS(SIZED(1, 1))},
     [SYS_landlock_add_rule] = {ARGS(VALUE, VALUE, FIXED(16))},
 #ifdef SYS_open /* the calls that newer machines lack */
@@ -260,30 +285,15 @@ static const struct guard_call calls[GUARD_CALLS] = {
     [SYS_select] = {ARGS(VALUE, BITS(0), BITS(0), BITS(0), FIXED(16))},
     [SYS_epoll_wait] = {ARGS(VALUE, SIZED(2, 12))},
     [SYS_signalfd] = {ARGS(VALUE, FIXED(8))},
+    [SYS_ustat] = {ARGS(VALUE, FIXED(32))},
+    [SYS_sysfs] = {ARGS(VALUE, UP_TO(256), UP_TO(256))},
+    [SYS_uselib] = {ARGS(STRING)},
+    [SYS_lookup_dcookie] = {ARGS(VALUE, SIZED(2, 1))},
+    [SYS_set_thread_area] = {ARGS(FIXED(16))},
+    [SYS_get_thread_area] = {ARGS(FIXED(16))},
     [SYS_arch_prctl] = {ARGS(VALUE, FIXED(8))},
     [SYS_modify_ldt] = {ARGS(VALUE, SIZED(2, 1))},
     [SYS_time] = {ARGS(FIXED(8))},
-#endif
-#ifdef SYS_fchmodat2
-    [SYS_fchmodat2] = {ARGS(VALUE, STRING)},
-#endif
-#ifdef SYS_futex_wake
-    [SYS_futex_wake] = {ARGS(FIXED(4))},
-#endif
-#ifdef SYS_futex_wait
-    [SYS_futex_wait] = {ARGS(FIXED(4), VALUE, VALUE, VALUE, FIXED(16))},
-#endif
-#ifdef SYS_futex_requeue
-    [SYS_futex_requeue] = {ARGS(FIXED(48))},
-#endif
-#ifdef SYS_statmount
-    [SYS_statmount] = {ARGS(FIXED(32), SIZED(2, 1))},
-#endif
-#ifdef SYS_listmount
-    [SYS_listmount] = {ARGS(FIXED(32), SIZED(2, 8))},
-#endif
-#ifdef SYS_cachestat
-    [SYS_cachestat] = {ARGS(VALUE, FIXED(16), FIXED(40))},
 #endif
 };
 /* clang-format on */

@@ -9,22 +9,26 @@
 #define GUARD_CALLS 512
 
 enum guard_kind {
-    GUARD_VALUE,    /* not a pointer */
-    GUARD_FIXED,    /* unit bytes */
-    GUARD_SIZED,    /* unit times argument `by` bytes */
-    GUARD_BITS,     /* as many bits as argument `by`, rounded up to whole words */
-    GUARD_MEASURED, /* as many bytes as the uint32_t that argument `by` points to */
-    GUARD_UP_TO,    /* unit bytes, or as many of them as there are in the region */
-    GUARD_STRING,   /* up to its NUL */
-    GUARD_STRINGS,  /* pointers up to NULL, and the strings they point to */
-    GUARD_VECTOR,   /* argument `by` entries of struct iovec, and their buffers */
-    GUARD_MESSAGE,  /* a struct msghdr and all it points to */
-    GUARD_MESSAGES, /* argument `by` entries of struct mmsghdr */
-    GUARD_IOCTL,    /* as much as argument `by`, a request, says */
-    GUARD_MASK,     /* struct { pointer, size }, as the last argument of pselect6 */
-    GUARD_PROGRAM,  /* a struct sock_fprog and its instructions */
-    GUARD_REQUESTS, /* argument `by` pointers to struct iocb */
-    GUARD_TEXT,     /* a long and argument `by` bytes: a System V message */
+    GUARD_VALUE,     /* not a pointer */
+    GUARD_FIXED,     /* unit bytes */
+    GUARD_SIZED,     /* unit times argument `by` bytes */
+    GUARD_BITS,      /* as many bits as argument `by`, rounded up to whole words */
+    GUARD_MEASURED,  /* as many bytes as the uint32_t that argument `by` points to */
+    GUARD_UP_TO,     /* unit bytes, or as many of them as there are in the region */
+    GUARD_STRING,    /* up to its NUL */
+    GUARD_STRINGS,   /* pointers up to NULL, and the strings they point to */
+    GUARD_VECTOR,    /* argument `by` entries of struct iovec, and their buffers */
+    GUARD_MESSAGE,   /* a struct msghdr and all it points to */
+    GUARD_MESSAGES,  /* argument `by` entries of struct mmsghdr */
+    GUARD_IOCTL,     /* as much as argument `by`, a request, says */
+    GUARD_MASK,      /* struct { pointer, size }, as the last argument of pselect6 */
+    GUARD_PROGRAM,   /* a struct sock_fprog and its instructions */
+    GUARD_REQUESTS,  /* argument `by` pointers to struct iocb */
+    GUARD_WAITERS,   /* argument `by` entries of struct futex_waitv, and their words */
+    GUARD_PAIR,      /* two of them */
+    GUARD_ATTRIBUTE, /* a struct xattr_args and its value */
+    GUARD_TRACE,     /* what ptrace() takes with argument `by`, a request */
+    GUARD_TEXT,      /* a long and argument `by` bytes: a System V message */
 };
 
 struct guard_argument {

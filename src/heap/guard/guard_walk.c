@@ -16,6 +16,7 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -24,6 +25,12 @@
 
 /* Requests that do not tell their size take no larger structure. */
 #define IOCTL_UNKNOWN 256
+
+/* As many as futex_waitv() takes. */
+#define WAITERS_MAX 128
+
+/* No structure that ptrace() fills is larger, but for those with a vector. */
+#define TRACE_MAX 4096
 
 /* The last argument of pselect6(). */
 struct mask_argument {
@@ -106,11 +113,13 @@ static void walk_mask(const struct mask_argument *pair)
         guard_pins_add_up_to(pair->mask, pair->size);
 }
 
+/* seccomp(): operations without a filter take a word or two. */
 static void walk_program(const struct sock_fprog *program, long operation)
 {
-    if (operation != SECCOMP_SET_MODE_FILTER || !readable(program, sizeof(*program)))
-        return;
-    guard_pins_add_up_to(program->filter, program->len * sizeof(*program->filter));
+    if (operation != SECCOMP_SET_MODE_FILTER)
+        guard_pins_add_up_to(program, sizeof(*program));
+    else if (readable(program, sizeof(*program)))
+        guard_pins_add_up_to(program->filter, program->len * sizeof(*program->filter));
 }
 
 /* The kernel takes hold of the buffers at submission: they need not stay pinned after it. */
@@ -134,6 +143,42 @@ static void walk_requests(const struct iocb *const *requests, size_t count)
         walk_request(requests[i]);
 }
 
+/* struct futex_waitv: value, address, flags. */
+struct waiter {
+    uint64_t value;
+    uint64_t address;
+    uint64_t flags;
+};
+
+static void walk_waiters(const struct waiter *waiters, size_t count)
+{
+    if (count > WAITERS_MAX || !readable(waiters, count * sizeof(*waiters)))
+        return;
+    for (size_t i = 0; i < count; i++)
+        guard_pins_add_up_to((const void *)(uintptr_t)waiters[i].address, sizeof(uint64_t));
+}
+
+/* struct xattr_args: where the value is, its size, and flags. */
+struct attribute {
+    uint64_t value;
+    uint32_t size;
+    uint32_t flags;
+};
+
+static void walk_attribute(const struct attribute *attribute)
+{
+    if (readable(attribute, sizeof(*attribute)))
+        guard_pins_add_up_to((const void *)(uintptr_t)attribute->value, attribute->size);
+}
+
+static void walk_trace(const void *data, long request)
+{
+    if (request == PTRACE_GETREGSET || request == PTRACE_SETREGSET)
+        walk_vector(data, 1);
+    else
+        guard_pins_add_up_to(data, TRACE_MAX);
+}
+
 static size_t bytes_for_bits(long bits)
 {
     return align_up(count_of(bits), 64) / 8;
@@ -145,34 +190,41 @@ static void walk_measured(const void *address, const uint32_t *size)
         guard_pins_add_up_to(address, *size);
 }
 
-static void walk_argument(const struct guard_argument *argument, unsigned index,
-                          const long arguments[6])
+/* Memory whose size the arguments tell. False: it is a structure that holds pointers. */
+static bool walk_plain(const struct guard_argument *argument, const void *address, long by)
 {
-    const void *address = (const void *)arguments[index];
-    long by = arguments[argument->by];
+    size_t count = by > 0 ? (size_t)by : 0;
 
     switch ((enum guard_kind)argument->kind) {
     case GUARD_VALUE:
-        return;
+        return true;
     case GUARD_FIXED:
     case GUARD_UP_TO:
         guard_pins_add_up_to(address, argument->unit);
-        return;
+        return true;
     case GUARD_SIZED:
-        guard_pins_add_up_to(address, by > 0 ? (size_t)by * argument->unit : 0);
-        return;
+        guard_pins_add_up_to(address, count * argument->unit);
+        return true;
     case GUARD_TEXT:
-        guard_pins_add_up_to(address, sizeof(long) + (by > 0 ? (size_t)by : 0));
-        return;
+        guard_pins_add_up_to(address, sizeof(long) + count);
+        return true;
     case GUARD_BITS:
         guard_pins_add_up_to(address, bytes_for_bits(by));
-        return;
+        return true;
     case GUARD_MEASURED:
         walk_measured(address, (const uint32_t *)by);
-        return;
+        return true;
     case GUARD_STRING:
         walk_string(address);
-        return;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void walk_structure(enum guard_kind kind, const void *address, long by)
+{
+    switch (kind) {
     case GUARD_STRINGS:
         guard_walk_strings(address);
         return;
@@ -192,12 +244,36 @@ static void walk_argument(const struct guard_argument *argument, unsigned index,
         walk_mask(address);
         return;
     case GUARD_PROGRAM:
-        walk_program(address, arguments[0]);
+        walk_program(address, by);
         return;
     case GUARD_REQUESTS:
         walk_requests(address, count_of(by));
         return;
+    case GUARD_WAITERS:
+        walk_waiters(address, count_of(by));
+        return;
+    case GUARD_PAIR:
+        walk_waiters(address, 2);
+        return;
+    case GUARD_ATTRIBUTE:
+        walk_attribute(address);
+        return;
+    case GUARD_TRACE:
+        walk_trace(address, by);
+        return;
+    default:
+        return;
     }
+}
+
+static void walk_argument(const struct guard_argument *argument, unsigned index,
+                          const long arguments[6])
+{
+    const void *address = (const void *)arguments[index];
+    long by = arguments[argument->by];
+
+    if (!walk_plain(argument, address, by))
+        walk_structure(argument->kind, address, by);
 }
 
 void guard_walk(const struct guard_call *call, const long arguments[6])
