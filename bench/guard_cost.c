@@ -85,6 +85,18 @@ static void readv_static(void)
         abort();
 }
 
+static void readv_static_by_instruction(void)
+{
+    struct iovec vector = {on_stack, 1};
+
+    by_instruction(SYS_readv, fd, (long)&vector, 1);
+}
+
+static void getppid_by_name(void)
+{
+    getppid();
+}
+
 static void stat_heap(void)
 {
     struct stat result;
@@ -116,13 +128,15 @@ int main(void)
         return 1;
     path[0] = '/';
     path[1] = 0;
-    measure("getppid", no_pointer);
+    measure("getppid", getppid_by_name);
+    measure("getppid, instruction", no_pointer);
     measure("read 1 byte, static", read_static);
     measure("read 1 byte, static, instruction", read_static_by_instruction);
     measure("readv 1 byte, static", readv_static);
     measure("read 1 byte, heap", read_heap);
     measure("read 64 KiB, heap", read_heap_page);
     measure("stat, path on the heap", stat_heap);
+    measure("readv 1 byte, static, instruction", readv_static_by_instruction);
     measure("read 1 byte, heap, instruction", read_heap_by_instruction);
     return 0;
 }

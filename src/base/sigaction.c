@@ -9,7 +9,7 @@
 struct kernel_action {
     void *handler;
     unsigned long flags;
-    void *restorer;
+    const void *restorer;
     uint64_t mask;
 };
 
@@ -24,13 +24,21 @@ __asm__(".text\n"
         "syscall\n"
         ".size uswap_sigreturn, . - uswap_sigreturn\n");
 extern void uswap_sigreturn(void) __attribute__((visibility("hidden")));
+static const void *restorer = (const void *)(uintptr_t)uswap_sigreturn;
+#else
+static const void *restorer;
 #endif
+
+void sigaction_set_restorer(const void *code)
+{
+    restorer = code;
+}
 
 static void set_restorer(struct kernel_action *action)
 {
 #if defined(__x86_64__)
     action->flags |= SA_RESTORER;
-    action->restorer = (void *)uswap_sigreturn;
+    action->restorer = restorer;
 #else
     (void)action; /* the kernel has one of its own */
 #endif

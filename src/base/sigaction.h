@@ -11,4 +11,8 @@
 /* As sigaction(2); action or old may be NULL. 0 or -errno. */
 int sigaction_raw(int signo, const struct sigaction *action, struct sigaction *old) must_check;
 
+/* Have handlers that are installed from now on return through this code, on x86-64, instead of
+ * through ours. At start. */
+void sigaction_set_restorer(const void *code);
+
 #endif

@@ -54,4 +54,6 @@ __asm__(".pushsection .rodata\n"
         "sys_enter_size: .quad sys_enter_end - sys_enter_code\n"
         ".popsection\n");
 
+__thread char sys_selector = SYS_BLOCK;
+
 sys_enter_fn sys_enter = (sys_enter_fn)(uintptr_t)sys_enter_code;

@@ -18,6 +18,11 @@ typedef long (*sys_enter_fn)(long nr, long a, long b, long c, long d, long e, lo
  */
 extern sys_enter_fn sys_enter __attribute__((visibility("hidden")));
 
+/* What the kernel reads when it watches the thread's calls for the guard: a call that is not made
+ * through sys_enter passes only while this is SYS_ALLOW. */
+enum { SYS_ALLOW = 0, SYS_BLOCK = 1 };
+extern __thread char sys_selector __attribute__((visibility("hidden")));
+
 /* The code that is copied: position-independent, sys_enter_size bytes. */
 extern const char sys_enter_code[] __attribute__((visibility("hidden")));
 extern const size_t sys_enter_size __attribute__((visibility("hidden")));

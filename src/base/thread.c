@@ -152,7 +152,9 @@ static long clone_blocked(struct start *start, uintptr_t tls)
     long result;
 
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(old));
+    sys_selector = SYS_ALLOW;
     result = clone_thread(start, tls);
+    sys_selector = SYS_BLOCK;
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof(old));
     return result;
 }

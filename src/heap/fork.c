@@ -29,6 +29,7 @@
 #include "arena/arena.h"
 #include "base/msg.h"
 #include "base/sigblock.h"
+#include "heap/guard/guard_dispatch.h"
 #include "heap/heap.h"
 #include "heap/jemalloc.h"
 
@@ -129,6 +130,7 @@ static void in_child(void)
     if (prepare_error)
         _exit(127);
     arena_fork_child();
+    guard_dispatch_enter();
     sigblock_leave(mask_before);
     je_jemalloc_postfork_child();
     heap_fork_child();
@@ -163,6 +165,12 @@ exported pid_t fork(void)
     return refuse(next_fork());
 }
 
+static void in_bare_child(void)
+{
+    arena_fork_child();
+    guard_dispatch_enter();
+}
+
 /* fork without handlers: the engine's part is not optional. */
 exported pid_t _Fork(void)
 {
@@ -173,7 +181,7 @@ exported pid_t _Fork(void)
     if (prepare_error)
         errno = -prepare_error;
     else if (child == 0)
-        arena_fork_child();
+        in_bare_child();
     else if (child < 0)
         arena_fork_failed();
     else

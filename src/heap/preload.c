@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "heap/fork.h"
 #include "heap/guard/guard.h"
+#include "heap/guard/guard_dispatch.h"
 #include "heap/heap.h"
 #include "heap/libc.h"
 #include "observe/stats.h"
@@ -96,11 +97,12 @@ static int start(void)
 {
     int error = uswap_options_from_env(&options);
 
+    libc_find();
+    guard_dispatch_prepare();
     if (!error)
         error = arena_start(&options);
     if (error)
         return error; /* a message said why */
-    libc_find();
     error = guard_start();
     if (error) {
         msg_error("cannot start the guard of system calls: error %d", -error);

@@ -93,18 +93,45 @@ static void vectors(enum way way)
     say("too many", CALL(readv(0, vector, none), SYS_readv, 0, vector, none), "", 0);
 }
 
-/* The array on the stack, the buffers cold: by instruction this is what the filter cannot see. */
+/* The array on the stack, the buffers cold: what the filter cannot see. */
 static void hidden_vectors(enum way way)
 {
     char *buffer = cold(SIZE);
     struct iovec vector[2] = {{buffer, 5000}, {buffer + 5000, 3000}};
     int fd = file_with(pattern, SIZE);
 
-    if (way != BY_INSTRUCTION) {
-        say("readv", CALL(readv(fd, vector, 2), SYS_readv, fd, vector, 2), buffer, SIZE);
-        say("pwritev", CALL(pwritev(fd, vector, 2, 9), SYS_pwritev, fd, vector, 2, 9, 0), "", 0);
-    }
+    say("readv", CALL(readv(fd, vector, 2), SYS_readv, fd, vector, 2), buffer, SIZE);
+    say("preadv2", CALL(preadv2(fd, vector, 2, 7, 0), SYS_preadv2, fd, vector, 2, 7, 0, 0), buffer,
+        SIZE);
+    say("pwritev", CALL(pwritev(fd, vector, 2, 9), SYS_pwritev, fd, vector, 2, 9, 0), "", 0);
     say_file(fd);
+    void *volatile nowhere = (void *)(3 * PAGE);
+    say("wrong", CALL(readv(0, nowhere, 1), SYS_readv, 0, nowhere, 1), "", 0);
+}
+
+static void hidden_messages(enum way way)
+{
+    char *buffer = cold(SIZE), *received = cold(SIZE);
+    struct iovec out[2] = {{buffer, 4000}, {buffer + 4000, 1000}}, in = {received, SIZE};
+    struct mmsghdr sent[1] = {{.msg_hdr = {.msg_iov = out, .msg_iovlen = 2}}};
+    struct mmsghdr got[1] = {{.msg_hdr = {.msg_iov = &in, .msg_iovlen = 1}}};
+    struct msghdr *message = &sent[0].msg_hdr, *answer = &got[0].msg_hdr;
+    int pair[2];
+
+    memcpy(buffer, pattern, SIZE);
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+        exit(1);
+    say("sendmsg", CALL(sendmsg(pair[0], message, 0), SYS_sendmsg, pair[0], message, 0), "", 0);
+    void *volatile nowhere = (void *)(3 * PAGE);
+    say("wrong", CALL(sendmsg(pair[0], nowhere, 0), SYS_sendmsg, pair[0], nowhere, 0), "", 0);
+    say("recvmsg", CALL(recvmsg(pair[1], answer, 0), SYS_recvmsg, pair[1], answer, 0), received,
+        SIZE);
+    say("sendmmsg", CALL(sendmmsg(pair[0], sent, 1, 0), SYS_sendmmsg, pair[0], sent, 1, 0), "", 0);
+    memset(received, 0, SIZE);
+    say("recvmmsg", CALL(recvmmsg(pair[1], got, 1, 0, NULL), SYS_recvmmsg, pair[1], got, 1, 0, 0),
+        received, SIZE);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 static void many_vectors(enum way way)
@@ -384,6 +411,7 @@ int main(void)
         {"plain", plain},
         {"vectors", vectors},
         {"hidden vectors", hidden_vectors},
+        {"hidden messages", hidden_messages},
         {"many vectors", many_vectors},
         {"large", large},
         {"size beyond buffer", size_beyond_buffer},

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static sigjmp_buf jump;
@@ -138,6 +139,55 @@ static void everything_blocked(enum way way)
     chill();
     say("uname", CALL(access(touched, R_OK), SYS_access, touched, R_OK), "", 0);
     sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+/* What Go's runtime does: masks and actions by instruction, with everything on the stack. */
+struct raw_action {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+static void without_libc(enum way way)
+{
+    uint64_t all = ~(uint64_t)(1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1)), before = 0, now = 0;
+    struct raw_action action = {SIG_IGN, 0, NULL, 0}, was = {0}, back = {0};
+
+    touched = cold(100);
+    touched[0] = 42;
+    action.mask = all;
+    for (int signo = SIGBUS; signo <= SIGSYS; signo += SIGSYS - SIGBUS) {
+        say("action", CALL(0L, SYS_rt_sigaction, signo, &action, &was, 8), "", 0);
+        say("touched", touched[0], "", 0);
+        say("back", CALL(0L, SYS_rt_sigaction, signo, &was, &back, 8), "", 0);
+        say("same", way == BY_NAME || (back.handler == SIG_IGN && back.mask == all), "", 0);
+    }
+    if (way == BY_NAME)
+        return;
+    say("block", CALL(0L, SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, 8), "", 0);
+    chill();
+    say("touched", touched[0], "", 0);
+    say("written", CALL(0L, SYS_write, -1, touched, 1), "", 0);
+    say("ask", CALL(0L, SYS_rt_sigprocmask, SIG_SETMASK, &before, &now, 8), &now, 8);
+}
+
+/* A child that is made without libc has the memory, too. */
+static void forked_without_libc(enum way way)
+{
+    int status = 0;
+
+    touched = cold(100);
+    touched[0] = 42;
+    fflush(stdout);
+    long child = CALL(fork(), SYS_fork);
+    if (child == 0) {
+        chill();
+        _exit(touched[0]);
+    }
+    waitpid((pid_t)child, &status, 0);
+    say("child", WEXITSTATUS(status), "", 0);
+    say("parent", touched[0], "", 0);
 }
 
 /* The handler of the program uses memory that is cold. */
@@ -305,6 +355,8 @@ int main(void)
         {"interrupted", interrupted},
         {"left by a jump", left_by_a_jump},
         {"everything blocked", everything_blocked},
+        {"without libc", without_libc},
+        {"forked without libc", forked_without_libc},
         {"own SIGBUS handler", own_bus_handler},
         {"own SIGSYS handler", own_sys_handler},
         {"cancelled", cancelled},

@@ -4,6 +4,7 @@
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "heap/guard/guard_call.h"
+#include "heap/guard/guard_dispatch.h"
 #include "heap/guard/guard_filter.h"
 #include "heap/guard/guard_libc.h"
 #include "heap/guard/guard_trap.h"
@@ -20,6 +21,7 @@ int guard_start(void)
         return error;
 
     error = guard_filter_start();
+    guard_dispatch_enter();
     guard_libc_open_signals(error == 0);
     if (error)
         msg_warning(

@@ -7,6 +7,7 @@
 
 #include "arena/window.h"
 #include "base/sys.h"
+#include "heap/guard/guard_dispatch.h"
 #include "heap/guard/guard_parts.h"
 #include "heap/guard/guard_pins.h"
 #include "heap/guard/guard_table.h"
@@ -29,7 +30,8 @@ int guard_call_start(void)
 
     if (at != (long)page)
         return at < 0 ? (int)at : -EEXIST;
-    memcpy(page, sys_enter_code, sys_enter_size);
+    if (!guard_dispatch_write_stub(page))
+        memcpy(page, sys_enter_code, sys_enter_size);
     __builtin___clear_cache(page, (char *)page + PAGE_SIZE);
 
     int error = (int)sys_call(SYS_mprotect, page, PAGE_SIZE, PROT_READ | PROT_EXEC);

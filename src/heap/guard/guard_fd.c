@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool is_ours(int fd)
+bool guard_fd_is_ours(int fd)
 {
     return unlikely(fd_next_ours(fd) == fd) && fd >= 0;
 }
@@ -29,17 +29,17 @@ static int refuse(void)
 
 exported int close(int fd)
 {
-    return is_ours(fd) ? refuse() : REAL(close)(fd);
+    return guard_fd_is_ours(fd) ? refuse() : REAL(close)(fd);
 }
 
 exported int dup2(int fd, int target)
 {
-    return is_ours(target) ? refuse() : REAL(dup2)(fd, target);
+    return guard_fd_is_ours(target) ? refuse() : REAL(dup2)(fd, target);
 }
 
 exported int dup3(int fd, int target, int flags)
 {
-    return is_ours(target) ? refuse() : REAL(dup3)(fd, target, flags);
+    return guard_fd_is_ours(target) ? refuse() : REAL(dup3)(fd, target, flags);
 }
 
 static long close_piece(unsigned first, unsigned last, unsigned flags)

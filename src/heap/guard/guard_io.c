@@ -4,6 +4,7 @@
 #undef _FILE_OFFSET_BITS
 
 #include "heap/guard/guard_real.h"
+#include "heap/guard/guard_walk.h"
 
 #include <limits.h>
 #include <sys/random.h>
@@ -56,6 +57,8 @@ static bool vector_in_window(const struct iovec *vector, int count)
         return false;
     if (in_window(vector))
         return true;
+    if (!guard_walk_readable(vector, (size_t)count * sizeof(*vector)))
+        return false;
     for (int i = 0; i < count; i++)
         if (in_window(vector[i].iov_base))
             return true;

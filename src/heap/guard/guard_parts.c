@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "heap/guard/guard_call.h"
 #include "heap/guard/guard_pins.h"
+#include "heap/guard/guard_walk.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -58,8 +59,7 @@ static size_t window_bytes(const struct iovec *vector, size_t count)
 static bool vector_too_large(const struct iovec *vector, size_t count)
 {
     guard_pins pins = guard_pins_open();
-    bool readable = (uintptr_t)vector >= PAGE_SIZE && count <= IOV_MAX &&
-                    guard_pins_add(vector, count * sizeof(*vector)) == 0;
+    bool readable = count <= IOV_MAX && guard_walk_readable(vector, count * sizeof(*vector));
     bool large = readable && window_bytes(vector, count) > arena_pin_chunk();
 
     guard_pins_close(pins);

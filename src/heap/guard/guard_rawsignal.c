@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/guard/guard_rawsignal.h"
 
+#include "heap/guard/guard_call.h"
 #include "heap/guard/guard_pins.h"
+#include "heap/guard/guard_walk.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
 
-/* Both may be NULL, or lie in the window. */
-static bool pin_pair(const void *a, const void *b, size_t size)
+/* NULL is a set that is not given. */
+static bool readable(const void *address, size_t size)
 {
-    return (!a || guard_pins_add(a, size) == 0) && (!b || guard_pins_add(b, size) == 0);
+    return !address || guard_walk_readable(address, size);
 }
 
 static int apply_mask(int how, sigblock_mask set, sigblock_mask *mask)
@@ -35,7 +38,7 @@ long guard_rawsignal_mask(const long arguments[6], sigblock_mask *mask)
     if (arguments[3] != sizeof(sigblock_mask))
         goto out;
     result = -EFAULT;
-    if (!pin_pair(set, old, sizeof(*set)))
+    if (!readable(set, sizeof(*set)) || !readable(old, sizeof(*old)))
         goto out;
 
     sigblock_mask before = *mask | guard_signal_note_mask((int)arguments[0], set);
@@ -70,20 +73,56 @@ static void action_to_raw(struct raw_action *raw, const struct sigaction *action
     raw->mask = *(const sigblock_mask *)&action->sa_mask;
 }
 
+/* An action of another signal, whose mask must leave ours open. */
+static long change_other(const long arguments[6], const struct raw_action *new,
+                         struct raw_action *old)
+{
+    int signo = (int)arguments[0];
+    struct raw_action fresh, before;
+    long changed[6] = {signo, 0, (long)&before, arguments[3]};
+
+    if (new) {
+        fresh = *new;
+        fresh.mask &= ~guard_signal_ours();
+        changed[1] = (long)&fresh;
+    }
+    long result = guard_call_plain(SYS_rt_sigaction, changed);
+    if (result)
+        return result;
+    before.mask |= guard_signal_note_hidden(signo, new ? &new->mask : NULL);
+    if (old)
+        *old = before;
+    return 0;
+}
+
+static void change_ours(int signo, const struct raw_action *new, struct raw_action *old)
+{
+    struct sigaction action, before;
+
+    if (new)
+        action_from_raw(&action, new);
+    guard_signal_action(signo, new ? &action : NULL, &before);
+    if (old)
+        action_to_raw(old, &before);
+}
+
 long guard_rawsignal_action(const long arguments[6])
 {
     const struct raw_action *new = (const struct raw_action *)arguments[1];
     struct raw_action *old = (struct raw_action *)arguments[2];
     guard_pins pins = guard_pins_open();
-    struct sigaction action, before;
-    bool pinned = pin_pair(new, old, sizeof(*new));
+    long result = -EFAULT;
 
-    if (pinned && new)
-        action_from_raw(&action, new);
-    if (pinned)
-        guard_signal_action((int)arguments[0], new ? &action : NULL, &before);
-    if (pinned && old)
-        action_to_raw(old, &before);
+    if (arguments[3] != sizeof(sigblock_mask))
+        result = -EINVAL;
+    else if (!readable(new, sizeof(*new)) || !readable(old, sizeof(*old)))
+        result = -EFAULT;
+    else if (!guard_signal_is_ours((int)arguments[0]))
+        result = change_other(arguments, new, old);
+    else {
+        change_ours((int)arguments[0], new, old);
+        result = 0;
+    }
     guard_pins_close(pins);
-    return pinned ? 0 : -EFAULT;
+    return result;
 }

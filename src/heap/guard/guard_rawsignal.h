@@ -9,7 +9,7 @@
  * after it. 0 or -errno. */
 long guard_rawsignal_mask(const long arguments[6], sigblock_mask *mask);
 
-/* rt_sigaction() with these arguments, the first of which is one of our signals. */
+/* rt_sigaction() with these arguments. 0 or -errno. */
 long guard_rawsignal_action(const long arguments[6]);
 
 #endif

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -33,19 +32,6 @@ static const sigset_t *stripped(const sigset_t *set, sigset_t *copy)
 
 /* ---- Actions ---- */
 
-/* What the program put into sa_mask of our signals, for each signal: bit 0 SIGBUS, bit 1 SIGSYS. */
-static _Atomic uint8_t masked_in[_NSIG];
-
-static uint8_t squeeze(sigblock_mask bits)
-{
-    return (uint8_t)((bits & sigblock_bit(SIGBUS) ? 1 : 0) | (bits & sigblock_bit(SIGSYS) ? 2 : 0));
-}
-
-static sigblock_mask expand(uint8_t squeezed)
-{
-    return (squeezed & 1 ? sigblock_bit(SIGBUS) : 0) | (squeezed & 2 ? sigblock_bit(SIGSYS) : 0);
-}
-
 static int change_action(int signo, const struct sigaction *action, struct sigaction *old)
 {
     sigblock_mask bits = action ? guard_signal_bits(&action->sa_mask) : 0;
@@ -58,9 +44,8 @@ static int change_action(int signo, const struct sigaction *action, struct sigac
     if (REAL(sigaction)(signo, action ? &copy : NULL, old))
         return -1;
 
-    uint8_t hidden =
-        action ? atomic_exchange(&masked_in[signo], squeeze(bits)) : atomic_load(&masked_in[signo]);
-    set_bits(&old->sa_mask, guard_signal_bits(&old->sa_mask) | expand(hidden));
+    set_bits(&old->sa_mask, guard_signal_bits(&old->sa_mask) |
+                                guard_signal_note_hidden(signo, action ? &bits : NULL));
     return 0;
 }
 

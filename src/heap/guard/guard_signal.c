@@ -35,6 +35,25 @@ sigblock_mask guard_signal_note_mask(int how, const sigblock_mask *set)
     return before;
 }
 
+/* What the program put into sa_mask of our signals, for each signal: bit 0 SIGBUS, bit 1 SIGSYS. */
+static _Atomic uint8_t masked_in[_NSIG];
+
+static uint8_t squeeze(sigblock_mask bits)
+{
+    return (uint8_t)((bits & sigblock_bit(SIGBUS) ? 1 : 0) | (bits & sigblock_bit(SIGSYS) ? 2 : 0));
+}
+
+static sigblock_mask expand(uint8_t squeezed)
+{
+    return (squeezed & 1 ? sigblock_bit(SIGBUS) : 0) | (squeezed & 2 ? sigblock_bit(SIGSYS) : 0);
+}
+
+sigblock_mask guard_signal_note_hidden(int signo, const sigblock_mask *set)
+{
+    return expand(set ? atomic_exchange(&masked_in[signo], squeeze(*set))
+                      : atomic_load(&masked_in[signo]));
+}
+
 static void read_action(struct sigaction *action)
 {
     uint32_t before;
@@ -57,16 +76,30 @@ static void write_action(const struct sigaction *action)
     sigblock_leave(mask);
 }
 
+/* As the kernel keeps it: nobody can block these two. */
+static struct sigaction kept(const struct sigaction *action)
+{
+    struct sigaction copy = *action;
+
+    sigdelset(&copy.sa_mask, SIGKILL);
+    sigdelset(&copy.sa_mask, SIGSTOP);
+    return copy;
+}
+
 void guard_signal_action(int signo, const struct sigaction *action, struct sigaction *old)
 {
+    struct sigaction fresh;
+
+    if (action)
+        fresh = kept(action);
     if (old && signo == SIGBUS)
         fault_get_program_action(signo, old);
     else if (old)
         read_action(old);
     if (action && signo == SIGBUS)
-        fault_set_program_action(signo, action);
+        fault_set_program_action(signo, &fresh);
     else if (action)
-        write_action(action);
+        write_action(&fresh);
 }
 
 /* The handler returns to the program with the default action in force, and the signal pending. */

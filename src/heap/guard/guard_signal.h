@@ -39,6 +39,10 @@ static inline sigblock_mask guard_signal_bits(const sigset_t *set)
  */
 sigblock_mask guard_signal_note_mask(int how, const sigblock_mask *set);
 
+/* The program gives a signal an action with this mask, or asks (NULL): the bits of our signals that
+ * were in the one before. */
+sigblock_mask guard_signal_note_hidden(int signo, const sigblock_mask *set);
+
 /* The program's action for one of our signals; either may be NULL. */
 void guard_signal_action(int signo, const struct sigaction *action, struct sigaction *old);
 

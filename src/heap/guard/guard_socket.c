@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The interposed functions of sockets. */
 #include "heap/guard/guard_real.h"
+#include "heap/guard/guard_walk.h"
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -42,10 +43,14 @@ static bool message_in_window(const struct msghdr *message)
 {
     if (in_window(message) || !message)
         return message;
+    if (!guard_walk_readable(message, sizeof(*message)))
+        return false;
     if (in_window(message->msg_name) || in_window(message->msg_control) ||
         in_window(message->msg_iov))
         return true;
-    for (size_t i = 0; message->msg_iov && i < message->msg_iovlen; i++)
+    if (!guard_walk_readable(message->msg_iov, message->msg_iovlen * sizeof(struct iovec)))
+        return false;
+    for (size_t i = 0; i < message->msg_iovlen; i++)
         if (in_window(message->msg_iov[i].iov_base))
             return true;
     return false;
@@ -67,7 +72,11 @@ exported ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
 static bool messages_in_window(const struct mmsghdr *messages, unsigned count)
 {
-    for (unsigned i = 0; messages && i < count; i++)
+    if (in_window(messages))
+        return true;
+    if (!guard_walk_readable(messages, count * sizeof(*messages)))
+        return false;
+    for (unsigned i = 0; i < count; i++)
         if (message_in_window(&messages[i].msg_hdr))
             return true;
     return false;

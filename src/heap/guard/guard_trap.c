@@ -13,63 +13,56 @@
 #include "base/sigaction.h"
 #include "base/sys.h"
 #include "heap/guard/guard_arch.h"
-#include "heap/guard/guard_call.h"
+#include "heap/guard/guard_dispatch.h"
 #include "heap/guard/guard_filter.h"
-#include "heap/guard/guard_rawsignal.h"
+#include "heap/guard/guard_serve.h"
 #include "heap/guard/guard_signal.h"
-#include "heap/guard/guard_stack.h"
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1
 #endif
 
-static sigblock_mask *context_mask(ucontext_t *context)
+static void serve(siginfo_t *info, ucontext_t *context)
 {
-    return (sigblock_mask *)&context->uc_sigmask;
-}
-
-static long change_signal_stack(const long arguments[6], ucontext_t *context)
-{
-    const stack_t *new = (const stack_t *)arguments[0];
-    long result = guard_call(SYS_sigaltstack, arguments);
-
-    if (result == 0 && new) {
-        context->uc_stack = *new;
-        guard_stack_signals(new);
-    }
-    return result;
-}
-
-static long serve(long number, const long arguments[6], ucontext_t *context)
-{
-    switch (number) {
-    case SYS_rt_sigprocmask:
-        return guard_rawsignal_mask(arguments, context_mask(context));
-    case SYS_sigaltstack:
-        return change_signal_stack(arguments, context);
-    case SYS_rt_sigaction:
-        if (guard_signal_is_ours((int)arguments[0]))
-            return guard_rawsignal_action(arguments);
-        return guard_call(number, arguments);
-    default:
-        return guard_call(number, arguments);
-    }
-}
-
-static void handle(int signo, siginfo_t *info, void *context)
-{
-    long arguments[6];
-
-    if (info->si_code != SYS_SECCOMP || info->si_errno != GUARD_FILTER_MARK) {
-        guard_signal_forward(signo, info, context);
-        return;
-    }
     long number = info->si_syscall;
+    long arguments[6];
+    bool thread_starts = number == GUARD_FILTER_TRAPPED + SYS_rt_sigprocmask;
+
     if (number >= GUARD_FILTER_TRAPPED)
         number -= GUARD_FILTER_TRAPPED;
     for (unsigned i = 0; i < 6; i++)
         arguments[i] = guard_arch_argument(context, i);
-    guard_arch_set_result(context, serve(number, arguments, context));
+    if (number == SYS_rt_sigreturn) {
+        guard_dispatch_sigreturn(context);
+        return;
+    }
+    if (guard_serve_moves_stack(number, arguments)) {
+        guard_dispatch_pass(context, number);
+        return;
+    }
+    guard_arch_set_result(context, guard_serve(number, arguments, context));
+    if (thread_starts)
+        guard_dispatch_enter();
+}
+
+static bool is_filtered(const siginfo_t *info)
+{
+    return info->si_code == SYS_SECCOMP && info->si_errno == GUARD_FILTER_MARK;
+}
+
+static bool is_dispatched(const siginfo_t *info)
+{
+    return info->si_code == GUARD_DISPATCH_CODE && guard_dispatch_is_ours();
+}
+
+static void handle(int signo, siginfo_t *info, void *context)
+{
+    if (is_dispatched(info) && guard_dispatch_resume(context))
+        return;
+    if (is_filtered(info) || is_dispatched(info))
+        serve(info, context);
+    else
+        guard_signal_forward(signo, info, context);
 }
 
 int guard_trap_start(void)

@@ -6,8 +6,10 @@
 #include "heap/guard/guard_walk.h"
 
 #include "arena/window.h"
+#include "base/sys.h"
 #include "heap/guard/guard_pins.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/aio_abi.h>
 #include <linux/filter.h>
@@ -26,6 +28,9 @@
 /* Requests that do not tell their size take no larger structure. */
 #define IOCTL_UNKNOWN 256
 
+/* What lies so far above our frame is taken for the stack. */
+#define STACK_NEAR (64 * KIB)
+
 /* As many as futex_waitv() takes. */
 #define WAITERS_MAX 128
 
@@ -38,11 +43,38 @@ struct mask_argument {
     size_t size;
 };
 
-/* Whether a structure can be read here: it is pinned, or outside the window and not obviously
- * wrong. */
-static bool readable(const void *address, size_t size)
+/* A caller's own variable, which needs no question to the kernel. */
+static bool on_stack(const void *address, size_t size)
 {
-    return (uintptr_t)address >= PAGE_SIZE && guard_pins_add(address, size) == 0;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+    return (uintptr_t)address - here < STACK_NEAR && size < STACK_NEAR;
+}
+
+/* The kernel reads a signal set before it finds that it does not know what to do with it. */
+static bool kernel_reads(uintptr_t address)
+{
+    return sys_call(SYS_rt_sigprocmask, -1, address, NULL, sizeof(uint64_t)) == -EINVAL;
+}
+
+static bool mapped(const void *address, size_t size)
+{
+    uintptr_t last = align_down((uintptr_t)address + size - 1, sizeof(uint64_t));
+
+    for (uintptr_t at = align_down((uintptr_t)address, sizeof(uint64_t)); at <= last;
+         at = align_down(at, PAGE_SIZE) + PAGE_SIZE)
+        if (!kernel_reads(at))
+            return false;
+    return true;
+}
+
+bool guard_walk_readable(const void *address, size_t size)
+{
+    if ((uintptr_t)address < PAGE_SIZE || (uintptr_t)address + size < size || !size)
+        return false;
+    if (window_overlaps(address, size))
+        return guard_pins_add(address, size) == 0;
+    return on_stack(address, size) || mapped(address, size);
 }
 
 static size_t count_of(long value)
@@ -63,18 +95,18 @@ static void walk_string(const char *string)
 
 void guard_walk_strings(const char *const *strings)
 {
-    if (!strings || !readable(strings, sizeof(*strings)))
+    if (!strings || !guard_walk_readable(strings, sizeof(*strings)))
         return;
     while (*strings) {
         walk_string(*strings++);
-        if ((uintptr_t)strings % PAGE_SIZE == 0 && !readable(strings, sizeof(*strings)))
+        if ((uintptr_t)strings % PAGE_SIZE == 0 && !guard_walk_readable(strings, sizeof(*strings)))
             return;
     }
 }
 
 static void walk_vector(const struct iovec *vector, size_t count)
 {
-    if (count > IOV_MAX || !readable(vector, count * sizeof(*vector)))
+    if (count > IOV_MAX || !guard_walk_readable(vector, count * sizeof(*vector)))
         return;
     for (size_t i = 0; i < count; i++)
         guard_pins_add_up_to(vector[i].iov_base, vector[i].iov_len);
@@ -82,7 +114,7 @@ static void walk_vector(const struct iovec *vector, size_t count)
 
 static void walk_message(const struct msghdr *message)
 {
-    if (!readable(message, sizeof(*message)))
+    if (!guard_walk_readable(message, sizeof(*message)))
         return;
     guard_pins_add_up_to(message->msg_name, message->msg_namelen);
     guard_pins_add_up_to(message->msg_control, message->msg_controllen);
@@ -91,7 +123,7 @@ static void walk_message(const struct msghdr *message)
 
 static void walk_messages(const struct mmsghdr *messages, size_t count)
 {
-    if (!readable(messages, count * sizeof(*messages)))
+    if (!guard_walk_readable(messages, count * sizeof(*messages)))
         return;
     for (size_t i = 0; i < count; i++)
         walk_message(&messages[i].msg_hdr);
@@ -103,13 +135,13 @@ static void walk_ioctl(const void *address, unsigned request)
     const struct ifconf *conf = address;
 
     guard_pins_add_up_to(address, size ? size : IOCTL_UNKNOWN);
-    if (request == SIOCGIFCONF && readable(conf, sizeof(*conf)) && conf->ifc_len > 0)
+    if (request == SIOCGIFCONF && guard_walk_readable(conf, sizeof(*conf)) && conf->ifc_len > 0)
         guard_pins_add_up_to(conf->ifc_buf, (size_t)conf->ifc_len);
 }
 
 static void walk_mask(const struct mask_argument *pair)
 {
-    if (readable(pair, sizeof(*pair)))
+    if (guard_walk_readable(pair, sizeof(*pair)))
         guard_pins_add_up_to(pair->mask, pair->size);
 }
 
@@ -118,14 +150,14 @@ static void walk_program(const struct sock_fprog *program, long operation)
 {
     if (operation != SECCOMP_SET_MODE_FILTER)
         guard_pins_add_up_to(program, sizeof(*program));
-    else if (readable(program, sizeof(*program)))
+    else if (guard_walk_readable(program, sizeof(*program)))
         guard_pins_add_up_to(program->filter, program->len * sizeof(*program->filter));
 }
 
 /* The kernel takes hold of the buffers at submission: they need not stay pinned after it. */
 static void walk_request(const struct iocb *request)
 {
-    if (!readable(request, sizeof(*request)))
+    if (!guard_walk_readable(request, sizeof(*request)))
         return;
 
     const void *buffer = (const void *)(uintptr_t)request->aio_buf;
@@ -137,7 +169,7 @@ static void walk_request(const struct iocb *request)
 
 static void walk_requests(const struct iocb *const *requests, size_t count)
 {
-    if (!readable(requests, count * sizeof(struct iocb *)))
+    if (!guard_walk_readable(requests, count * sizeof(struct iocb *)))
         return;
     for (size_t i = 0; i < count; i++)
         walk_request(requests[i]);
@@ -152,7 +184,7 @@ struct waiter {
 
 static void walk_waiters(const struct waiter *waiters, size_t count)
 {
-    if (count > WAITERS_MAX || !readable(waiters, count * sizeof(*waiters)))
+    if (count > WAITERS_MAX || !guard_walk_readable(waiters, count * sizeof(*waiters)))
         return;
     for (size_t i = 0; i < count; i++)
         guard_pins_add_up_to((const void *)(uintptr_t)waiters[i].address, sizeof(uint64_t));
@@ -167,7 +199,7 @@ struct attribute {
 
 static void walk_attribute(const struct attribute *attribute)
 {
-    if (readable(attribute, sizeof(*attribute)))
+    if (guard_walk_readable(attribute, sizeof(*attribute)))
         guard_pins_add_up_to((const void *)(uintptr_t)attribute->value, attribute->size);
 }
 
@@ -186,7 +218,7 @@ static size_t bytes_for_bits(long bits)
 
 static void walk_measured(const void *address, const uint32_t *size)
 {
-    if (readable(size, sizeof(*size)))
+    if (guard_walk_readable(size, sizeof(*size)))
         guard_pins_add_up_to(address, *size);
 }
 
