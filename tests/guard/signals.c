@@ -5,6 +5,7 @@
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -349,6 +350,25 @@ static void asynchronous(enum way way)
     close(fd);
 }
 
+/* And for looking up names. */
+static void looking_up(enum way way)
+{
+    struct gaicb *request = cold(sizeof(*request));
+    struct gaicb **list = cold_copy(&request, sizeof(request));
+    const struct gaicb *waited[1] = {request};
+
+    if (way != BY_NAME)
+        return;
+    request->ar_name = cold_string("127.0.0.1");
+    request->ar_service = cold_string("80");
+    chill();
+    say("start", getaddrinfo_a(GAI_NOWAIT, list, 1, NULL), "", 0);
+    while (gai_error(request) == EAI_INPROGRESS)
+        gai_suspend(waited, 1, NULL);
+    say("end", gai_error(request), request->ar_result->ai_addr, 8);
+    freeaddrinfo(request->ar_result);
+}
+
 int main(void)
 {
     static const struct cold_case cases[] = {
@@ -363,6 +383,7 @@ int main(void)
         {"started in the cold", started_in_the_cold},
         {"timers", timers},
         {"asynchronous", asynchronous},
+        {"looking up", looking_up},
     };
 
     return cold_main(cases, sizeof(cases) / sizeof(cases[0]));

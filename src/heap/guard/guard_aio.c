@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * POSIX asynchronous IO. libc's runs in threads that have all signals blocked, where window memory
- * cannot be used; so requests are carried out at once, in the caller, and are complete when it
- * returns. The functions that wait for, ask about and cancel requests are libc's: they find them
- * done.
+ * POSIX asynchronous IO, and asynchronous look-ups of names. libc's run in threads that have all
+ * signals blocked, where window memory cannot be used; so requests are carried out at once, in the
+ * caller, and are complete when it returns. The functions that wait for, ask about and cancel
+ * requests are libc's: they find them done.
  */
 /* Both names of each function are defined here: none may stand for the other. */
 #undef _FILE_OFFSET_BITS
@@ -14,6 +14,7 @@
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -48,9 +49,9 @@ static void notify_by_thread(const struct sigevent *event)
         pthread_detach(thread);
 }
 
-static void notify(const struct sigevent *event)
+static void notify(const struct sigevent *event, int code)
 {
-    siginfo_t info = {.si_signo = event->sigev_signo, .si_code = SI_ASYNCIO};
+    siginfo_t info = {.si_signo = event->sigev_signo, .si_code = code};
 
     if (event->sigev_notify == SIGEV_THREAD)
         notify_by_thread(event);
@@ -81,7 +82,7 @@ static void complete(struct aiocb *request, ssize_t result)
 {
     request->__return_value = result;
     request->__error_code = result < 0 ? errno : 0;
-    notify(&request->aio_sigevent);
+    notify(&request->aio_sigevent, SI_ASYNCIO);
 }
 
 static int carry_out(struct aiocb *request, int operation)
@@ -126,11 +127,27 @@ exported int lio_listio(int mode, struct aiocb *const list[restrict], int count,
         failed |= list[i]->__error_code != 0;
     }
     if (mode == LIO_NOWAIT && event)
-        notify(event);
+        notify(event, SI_ASYNCIO);
     if (!failed || mode == LIO_NOWAIT)
         return 0;
     errno = EIO;
     return -1;
+}
+
+exported int getaddrinfo_a(int mode, struct gaicb *list[restrict], int count,
+                           struct sigevent *restrict event)
+{
+    if (mode != GAI_WAIT && mode != GAI_NOWAIT) {
+        errno = EINVAL;
+        return EAI_SYSTEM;
+    }
+    for (int i = 0; i < count; i++)
+        if (list[i])
+            list[i]->__return = getaddrinfo(list[i]->ar_name, list[i]->ar_service,
+                                            list[i]->ar_request, &list[i]->ar_result);
+    if (mode == GAI_NOWAIT && event)
+        notify(event, SI_ASYNCNL);
+    return 0;
 }
 
 /* The structures of both names are the same. */

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "heap/guard/guard_real.h"
+#include "heap/guard/guard_uring.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -29,7 +30,10 @@ static int refuse(void)
 
 exported int close(int fd)
 {
-    return guard_fd_is_ours(fd) ? refuse() : REAL(close)(fd);
+    if (guard_fd_is_ours(fd))
+        return refuse();
+    guard_uring_close(fd);
+    return REAL(close)(fd);
 }
 
 exported int dup2(int fd, int target)

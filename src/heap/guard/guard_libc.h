@@ -13,7 +13,7 @@
  * places were changed.
  *
  * The threads of aio and getaddrinfo_a() are started with SIGSYS blocked already: the first trap
- * would kill. guard_aio.c does without the former.
+ * would kill. guard_aio.c does without them.
  */
 unsigned guard_libc_open_signals(bool with_filter);
 

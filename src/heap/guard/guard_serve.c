@@ -11,6 +11,7 @@
 #include "heap/guard/guard_rawsignal.h"
 #include "heap/guard/guard_stack.h"
 #include "heap/guard/guard_table.h"
+#include "heap/guard/guard_uring.h"
 #include "heap/guard/guard_walk.h"
 
 #include <errno.h>
@@ -110,7 +111,10 @@ static long serve_select(long number, const long arguments[6], ucontext_t *conte
 
 static long serve_close(long number, const long arguments[6], ucontext_t *context)
 {
-    return guard_fd_is_ours((int)arguments[0]) ? -EBADF : guard_call_plain(number, arguments);
+    if (guard_fd_is_ours((int)arguments[0]))
+        return -EBADF;
+    guard_uring_close((int)arguments[0]);
+    return guard_call_plain(number, arguments);
 }
 
 static long serve_dup(long number, const long arguments[6], ucontext_t *context)
@@ -166,6 +170,23 @@ static long serve_fork(long number, const long arguments[6], ucontext_t *context
     return result;
 }
 
+/* ---- io_uring ---- */
+
+static long serve_uring_setup(long number, const long arguments[6], ucontext_t *context)
+{
+    return guard_uring_setup(arguments);
+}
+
+static long serve_uring_enter(long number, const long arguments[6], ucontext_t *context)
+{
+    return guard_uring_enter(arguments);
+}
+
+static long serve_uring_register(long number, const long arguments[6], ucontext_t *context)
+{
+    return guard_uring_register(arguments);
+}
+
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 
 static long serve_prctl(long number, const long arguments[6], ucontext_t *context)
@@ -192,6 +213,9 @@ static const serve_fn special[GUARD_CALLS] = {
     [SYS_clone] = serve_fork,
     [SYS_clone3] = serve_fork,
     [SYS_prctl] = serve_prctl,
+    [SYS_io_uring_setup] = serve_uring_setup,
+    [SYS_io_uring_enter] = serve_uring_enter,
+    [SYS_io_uring_register] = serve_uring_register,
 #ifdef SYS_fork
     [SYS_fork] = serve_fork,
     [SYS_vfork] = serve_fork,
