@@ -15,11 +15,12 @@ void command_help(const struct command *command)
 
     printf("usage: uswap %s", command->name);
     for (; option->name; option++)
-        printf(" [%s %s]", option->name, option->argument);
-    printf(" %s\n\n%s.\n\n", command->operands, command->summary);
+        printf(option->argument ? " [%s %s]" : " [%s]", option->name, option->argument);
+    printf(*command->operands ? " %s\n\n%s.\n\n" : "%s\n\n%s.\n\n", command->operands,
+           command->summary);
     for (option = command->options; option->name; option++)
-        printf("  %s %-*s %s\n", option->name, (int)(22 - strlen(option->name)), option->argument,
-               option->help);
+        printf("  %s %-*s %s\n", option->name, (int)(22 - strlen(option->name)),
+               option->argument ? option->argument : "", option->help);
     printf("  -h, --help%13s show this\n%s", "", command->details);
 }
 
@@ -51,6 +52,12 @@ static bool read_option(const struct command *command, char ***next, void *targe
         msg_error("%s: no such option; see uswap %s --help", argument, command->name);
         return false;
     }
+    if (!option->argument && value) {
+        msg_error("%s: the option takes no value", argument);
+        return false;
+    }
+    if (!option->argument)
+        return option->read(argument, NULL, target) == 0;
     if (!value)
         value = *(*next);
     if (!value) {

@@ -12,7 +12,7 @@ enum {
 
 struct option {
     const char *name;     /* "--ram" */
-    const char *argument; /* what help calls its value */
+    const char *argument; /* what help calls its value; NULL: it takes none */
     const char *help;     /* one line */
     /* Take the value; label is "--ram ", for messages. 0 or -errno, after a message. */
     int (*read)(const char *label, const char *value, void *target);
@@ -27,8 +27,11 @@ struct command {
     int (*run)(const struct command *command, char **arguments);
 };
 
+extern const struct command command_ps;
 extern const struct command command_run;
 extern const struct command command_pool;
+extern const struct command command_set;
+extern const struct command command_stat;
 
 /* Print the help of one command on stdout. */
 void command_help(const struct command *command);

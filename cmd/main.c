@@ -35,10 +35,8 @@ static const struct command command_version = {
     "version", "", "Show the version", "", no_options, run_version,
 };
 static const struct command *const commands[] = {
-    &command_run,
-    &command_pool,
-    &command_help_row,
-    &command_version,
+    &command_run,  &command_ps,       &command_stat,    &command_set,
+    &command_pool, &command_help_row, &command_version,
 };
 
 /* What people type instead of a command. */

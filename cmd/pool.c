@@ -347,38 +347,16 @@ static int run_show(const struct command *command, char **arguments)
 
 /* ---- resize ---- */
 
-/* Have everybody give back what it has borrowed beyond its part of what is too much. */
-static void ask_all(struct pool_file *file)
-{
-    uint64_t total = ledger_total(&file->pages), limit = ledger_limit(&file->pages);
-    uint64_t over = total > limit ? total - limit : 0;
-
-    for (unsigned i = 0; i < atomic_load(&file->count); i++) {
-        uint64_t held = ledger_held(&file->pages, i);
-        uint64_t share = atomic_load(&file->members[i].share);
-        uint64_t lent = held > share ? held - share : 0;
-
-        /* One page, also for who has to look at its promises only. */
-        if (held && !atomic_load(&file->members[i].wanted))
-            pool_file_ask(file, i, (uint32_t)(min_u64(over, lent) + 1));
-    }
-}
-
-static bool has_room(const struct pool_file *file)
-{
-    return ledger_free(&file->pages) >= 0 && ledger_free(&file->promises) >= 0;
-}
-
 /* true: all that is held fits. */
 static bool shrink(const struct opened *pool)
 {
-    for (unsigned look = 0; look < RESIZE_LOOKS && !has_room(pool->file); look++) {
+    for (unsigned look = 0; look < RESIZE_LOOKS && !sharing_has_room(pool->file); look++) {
         if (look % 50 == 0)
             sharing_reap_file(pool->file, pool->fd);
-        ask_all(pool->file);
+        sharing_ask_all(pool->file);
         usleep(RESIZE_LOOK_US);
     }
-    return has_room(pool->file);
+    return sharing_has_room(pool->file);
 }
 
 static int resize(const struct opened *pool, uint64_t ram)

@@ -66,6 +66,11 @@ static int read_stats(const char *label, const char *value, void *target)
     return config_read_stats(label, value, target);
 }
 
+static int read_log(const char *label, const char *value, void *target)
+{
+    return config_read_log(label, value, target);
+}
+
 static const struct option options[] = {
     {"--ram", "SIZE",
      "memory that may be resident, of the program and all it starts together;\n"
@@ -79,6 +84,7 @@ static const struct option options[] = {
     {"--stats", "FILE",
      "write statistics there at exit, as JSON (%p: one file a process); -: a summary on stderr",
      read_stats},
+    {"--log", "FILE", "append messages to it instead of writing them to stderr", read_log},
     {0},
 };
 
@@ -100,6 +106,8 @@ static int export_options(const struct uswap_options *given)
     }
     if (given->stats_path)
         failed |= setenv("USWAP_STATS", given->stats_path, 1);
+    if (given->log_path)
+        failed |= setenv("USWAP_LOG_FILE", given->log_path, 1);
     if (failed)
         msg_error("the options are too long for the environment");
     return failed ? -ENOMEM : 0;
@@ -152,18 +160,20 @@ static bool can_write(const char *path)
     return faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
 }
 
-static int check_stats(const char *path)
+static int check_file(const char *option, const char *path, const char *remedy)
 {
     char name[8];
+    int error;
 
     if (!path || strcmp(path, "-") == 0)
         return 0;
     errno = EISDIR;
     if (can_write(path))
         return 0;
-    msg_error("--stats %s: cannot be written (%s); give another file, or - for a summary", path,
-              fmt_errno(errno, name));
-    return -errno;
+    error = errno;
+    msg_error("%s %s: cannot be written (%s); give another file%s", option, path,
+              fmt_errno(error, name), remedy);
+    return -error;
 }
 
 /* ---- the preload library ---- */
@@ -247,7 +257,8 @@ static int prepare(const struct run_options *given)
     error = error ? error : export_options(&effective);
     error = error ? error : check_kernel();
     error = error ? error : check_stores(&effective);
-    error = error ? error : check_stats(effective.stats_path);
+    error = error ? error : check_file("--stats", effective.stats_path, ", or - for a summary");
+    error = error ? error : check_file("--log", effective.log_path, "");
     return error ? error : export_preload();
 }
 
@@ -293,8 +304,9 @@ const struct command command_run = {
     "[--] PROGRAM [ARG...]",
     "Run a program within a RAM budget; what does not fit is swapped",
     "\nSIZE takes K, M, G, T, and % of what is available. The same options can be given as\n"
-    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas) and USWAP_STATS in the "
-    "environment.\n"
+    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas), USWAP_STATS and\n"
+    "USWAP_LOG_FILE in the environment; USWAP_LOG=error, warning, info or debug chooses the\n"
+    "messages.\n"
     "Exit code: the program's; 2 when it was not started, 126 or 127 when it cannot be run.\n",
     options,
     run,

@@ -58,14 +58,19 @@ struct uswap_options {
     unsigned stores_count;
     /* Where statistics go at exit: a file (JSON), "-" (summary on stderr) or NULL (nowhere). */
     const char *stats_path;
+    /* Where messages go: a file that they are appended to, or NULL (stderr). */
+    const char *log_path;
+    /* An enum uswap_level: messages up to this one are given out; at first USWAP_INFO. */
+    int log_level;
 };
 
 /* Set every option to its default. */
 void uswap_options_init(struct uswap_options *options);
 
 /* As uswap_options_init(), then read USWAP_RAM, USWAP_POOL, USWAP_SWAP (PATH[:SIZE], separated by
- * commas) and USWAP_STATS. -EINVAL for a value that cannot be read; a message names it. The strings
- * in *options stay valid for the life of the process. */
+ * commas), USWAP_STATS, USWAP_LOG_FILE and USWAP_LOG (error, warning, info or debug). -EINVAL for a
+ * value that cannot be read; a message names it. The strings in *options stay valid for the life of
+ * the process. */
 int uswap_options_from_env(struct uswap_options *options);
 
 /* Start the engine. options NULL: as from the environment. Once per process; -EALREADY later.
@@ -152,6 +157,9 @@ struct uswap_stats {
     uint64_t fault_ns_p50;     /* time in the fault handler */
     uint64_t fault_ns_p99;
     uint64_t fault_ns_max;
+    uint64_t elapsed_ns;       /* since the start, or the fork */
+    uint64_t swap_ns;          /* what threads spent on swapping, added up */
+    uint64_t ram_needed_bytes; /* a budget with which nothing would have been swapped so far */
 };
 
 /* Copy the statistics; size is sizeof(struct uswap_stats) as the caller was compiled. */
@@ -165,6 +173,7 @@ enum uswap_level {
     USWAP_ERROR,   /* data is lost or the library cannot go on */
     USWAP_WARNING, /* it goes on, with less than asked for */
     USWAP_INFO,
+    USWAP_DETAIL, /* what it does, for those who look for an error */
 };
 
 /* Receives each message: one line without newline. May be called from a fault handler: it must not

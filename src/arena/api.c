@@ -181,19 +181,14 @@ exported void uswap_unpin(const void *address, size_t size)
 exported int uswap_set_budget(uint64_t ram)
 {
     struct inside inside;
-    uint64_t before;
     int error;
 
-    if (!arena_started() || ram < BUDGET_MINIMUM ||
-        stats_get(STAT_PAGES_PINNED) * PAGE_SIZE > ram / 2)
+    if (!arena_started())
         return -EINVAL;
     if (budget_is_shared())
         return -EPERM;
     inside = inside_enter();
-    before = budget_limit();
-    error = commit_fits(ram) ? arena_apply_budget(ram) : -ENOMEM;
-    if (!error && supply_shrink())
-        error = arena_apply_budget(before) ? -ENOMEM : -EBUSY;
+    error = arena_set_budget(ram);
     inside_leave(inside);
     return error;
 }
@@ -214,6 +209,7 @@ exported int uswap_get_stats(struct uswap_stats *stats, size_t size)
     now.committed_bytes = commit_total();
     now.store_capacity_bytes = store_capacity();
     now.store_used_bytes = store_used();
+    now.ram_needed_bytes = supply_budget_for(budget_demand_peak());
     memset(stats, 0, size);
     memcpy(stats, &now, min_u64(size, sizeof(now)));
     return 0;

@@ -16,6 +16,7 @@
 #include "arena/inside.h"
 #include "arena/join.h"
 #include "arena/region.h"
+#include "arena/serve.h"
 #include "arena/supply.h"
 #include "base/fmt.h"
 #include "base/msg.h"
@@ -23,6 +24,7 @@
 #include "mask/mask.h"
 #include "object/budget.h"
 #include "object/pool.h"
+#include "object/sharing.h"
 #include "observe/stats.h"
 
 #include <errno.h>
@@ -39,6 +41,10 @@ static uint64_t max_pages(uint64_t ram)
         total = (uint64_t)info.totalram * info.mem_unit;
     return max_u64(total, ram) / PAGE_SIZE;
 }
+
+/* How often and how long to wait for members that give memory back: 5 s. */
+#define RESIZE_LOOKS   500
+#define RESIZE_LOOK_NS 10000000
 
 static atomic_bool started;
 
@@ -73,6 +79,48 @@ int arena_apply_budget(uint64_t ram)
     frame_set_budget(pages);
     supply_set_budget(pages);
     return 0;
+}
+
+static int set_private_budget(uint64_t ram)
+{
+    uint64_t before = budget_limit();
+    int error = commit_fits(ram) ? arena_apply_budget(ram) : -ENOMEM;
+
+    if (!error && supply_shrink())
+        error = arena_apply_budget(before) ? -ENOMEM : -EBUSY;
+    return error;
+}
+
+/* All members give way, this one among them. */
+static int set_pool_budget(uint64_t ram)
+{
+    uint64_t before = budget_limit();
+
+    pool_file_resize(sharing_file, ram);
+    for (unsigned i = 0; i < RESIZE_LOOKS && !sharing_has_room(sharing_file); i++) {
+        if (i % 50 == 0)
+            sharing_reap();
+        sharing_ask_all(sharing_file);
+        supply_wait(supply_events(), RESIZE_LOOK_NS);
+    }
+    if (sharing_has_room(sharing_file))
+        return 0;
+    pool_file_resize(sharing_file, before);
+    return -EBUSY;
+}
+
+int arena_set_budget(uint64_t ram)
+{
+    uint64_t before = budget_limit();
+    int error;
+
+    if (ram < BUDGET_MINIMUM || stats_pinned_pages() * PAGE_SIZE > ram / 2)
+        return -EINVAL;
+    error = budget_is_shared() ? set_pool_budget(ram) : set_private_budget(ram);
+    budget_publish();
+    msg_debug("a RAM budget of %lu bytes instead of %lu: error %d", (unsigned long)ram,
+              (unsigned long)before, -error);
+    return error;
 }
 
 static int start_memory(uint64_t ram)
@@ -153,16 +201,38 @@ static int start_with_stores(const struct uswap_options *options, uint64_t ram)
     return error;
 }
 
+/* A program of the tree that may not write there any more goes on without. */
+static void start_log(const struct uswap_options *options)
+{
+    char name[8];
+    int error;
+
+    msg_set_level((enum uswap_level)options->log_level);
+    error = options->log_path ? msg_open_log(options->log_path) : 0;
+    if (error)
+        msg_warning("--log %s: cannot be written (%s): messages go to stderr", options->log_path,
+                    fmt_errno(error, name));
+}
+
 int arena_start(const struct uswap_options *options)
 {
     uint64_t ram = ram_of(options);
     int error = arena_started() ? -EALREADY : check_options(options, ram);
 
+    if (!error) {
+        start_log(options);
+        status_start();
+    }
     if (!error)
         error = join_pool(options->pool, &ram);
     if (error)
         return error;
     error = start_with_stores(options, ram);
+    if (!error) {
+        serve_start();
+        msg_debug("started with a RAM budget of %lu bytes and stores for %lu",
+                  (unsigned long)budget_limit(), (unsigned long)store_capacity());
+    }
     if (error)
         join_leave();
     else

@@ -57,4 +57,7 @@ void arena_fork_failed(void);
 /* Adjust everything that depends on the budget, inside the gate; supply_shrink() makes it true. */
 int arena_apply_budget(uint64_t ram) must_check;
 
+/* uswap_set_budget() for who is inside, and for members of a pool, whose size it changes then. */
+int arena_set_budget(uint64_t ram) must_check;
+
 #endif

@@ -278,6 +278,22 @@ int config_read_stats(const char *label, const char *text, struct uswap_options 
     return 0;
 }
 
+int config_read_log(const char *label, const char *text, struct uswap_options *options)
+{
+    if (!*text)
+        return refuse(label, text, "the file name is missing");
+    options->log_path = keep_path(text);
+    return options->log_path ? 0 : refuse(label, text, "the path is too long");
+}
+
+static int read_log_level(const char *label, const char *text, struct uswap_options *options)
+{
+    options->log_level = msg_level_of(text);
+    return options->log_level >= 0
+               ? 0
+               : refuse(label, text, "no such level; give error, warning, info or debug");
+}
+
 /* ---- the environment ---- */
 
 struct variable {
@@ -286,10 +302,9 @@ struct variable {
 };
 
 static const struct variable variables[] = {
-    {"USWAP_RAM=", config_read_ram},
-    {"USWAP_POOL=", config_read_pool},
-    {"USWAP_SWAP=", config_add_stores},
-    {"USWAP_STATS=", config_read_stats},
+    {"USWAP_LOG=", read_log_level},     {"USWAP_LOG_FILE=", config_read_log},
+    {"USWAP_RAM=", config_read_ram},    {"USWAP_POOL=", config_read_pool},
+    {"USWAP_SWAP=", config_add_stores}, {"USWAP_STATS=", config_read_stats},
 };
 
 static const char *find_variable(char **environment, const char *label)
@@ -331,7 +346,7 @@ int config_from_environment(char **environment, struct uswap_options *options)
 
 exported void uswap_options_init(struct uswap_options *options)
 {
-    *options = (struct uswap_options){.struct_size = sizeof(*options)};
+    *options = (struct uswap_options){.struct_size = sizeof(*options), .log_level = USWAP_INFO};
 }
 
 exported int uswap_options_from_env(struct uswap_options *options)

@@ -28,8 +28,8 @@ uint64_t config_default_ram(void);
  * process. */
 #define CONFIG_STATS_PID "USWAP_STATS_PID"
 
-/* Set the options that USWAP_RAM, USWAP_POOL, USWAP_SWAP and USWAP_STATS name and leave the others
- * alone; an empty value names none. environment: as envp of main(); NULL: empty. */
+/* Set the options that USWAP_RAM and its like name and leave the others alone; an
+ * empty value names none. environment: as envp of main(); NULL: empty. */
 int config_from_environment(char **environment, struct uswap_options *options) must_check;
 
 /* Read one value. label is what messages put before it: "--ram " or "USWAP_RAM=". */
@@ -38,6 +38,7 @@ int config_read_share(const char *label, const char *text, uint64_t *share) must
 int config_read_pool(const char *label, const char *text, struct uswap_options *options) must_check;
 int config_read_stats(const char *label, const char *text,
                       struct uswap_options *options) must_check;
+int config_read_log(const char *label, const char *text, struct uswap_options *options) must_check;
 
 /* Add one store, or stores separated by commas. */
 int config_add_store(const char *label, const char *text, struct uswap_options *options) must_check;

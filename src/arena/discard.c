@@ -15,6 +15,7 @@
 #include "mask/mask.h"
 #include "object/budget.h"
 #include "object/pool.h"
+#include "observe/status.h"
 
 #include <string.h>
 
@@ -35,16 +36,6 @@ void discard_slots(object_t object, uint32_t pages)
         store_drop_references(&objects.slots[at], count);
         memset(&objects.slots[at], 0, count * sizeof(slot_t));
     }
-}
-
-static uint32_t live_pages(object_t first, uint32_t pages)
-{
-    object_t end = first + pages, at = first;
-    uint32_t count, live = 0;
-
-    for (; (count = object_live_run(&at, end)); at += count)
-        live += count;
-    return live;
 }
 
 static void mark_gone(object_t first, uint32_t count)
@@ -91,8 +82,10 @@ static bool claim_whole(struct run *run, object_t object, uint64_t word)
     if (state == OBJECT_MASKED) {
         pool_note_unmasked(pages);
         masked_release(object, pages, object_where_of(word));
+    } else if (state == OBJECT_EVICTED) {
+        stats_count_swapped(-(int64_t)object_live_pages(object, pages));
     }
-    run_append(run, object, state == OBJECT_RESIDENT ? live_pages(object, pages) : 0);
+    run_append(run, object, state == OBJECT_RESIDENT ? object_live_pages(object, pages) : 0);
     return true;
 }
 
@@ -128,7 +121,7 @@ static void drop_part(const struct run *run, object_t first, uint32_t count, uin
 
     if (resident && run->unmap) {
         mask_drop(page_address(first), (size_t)count * PAGE_SIZE);
-        budget_give(live_pages(first, count));
+        budget_give(object_live_pages(first, count));
     } else if (resident) {
         zero_window(first, count);
     } else if (masked && run->unmap) {
@@ -147,6 +140,8 @@ static bool discard_part(const struct run *run, uint64_t word, object_t first, u
     if (!object_claim_pinned(object, word))
         return false;
     drop_part(run, first, count, word);
+    if (run->unmap && object_state_of(word) == OBJECT_EVICTED)
+        stats_count_swapped(-(int64_t)object_live_pages(first, count));
     discard_slots(first, count);
     if (run->unmap)
         mark_gone(first, count);

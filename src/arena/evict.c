@@ -16,6 +16,7 @@
 #include "arena/discard.h"
 #include "arena/masked.h"
 #include "arena/reclaim.h"
+#include "arena/region.h"
 #include "arena/supply.h"
 #include "base/bits.h"
 #include "base/fmt.h"
@@ -23,7 +24,7 @@
 #include "base/msg.h"
 #include "object/frame.h"
 #include "object/pool.h"
-#include "observe/stats.h"
+#include "observe/status.h"
 
 #include <errno.h>
 #include <string.h>
@@ -192,6 +193,8 @@ static void finish_evicted(object_t object, frame_t frame)
     uint32_t clock = atomic_fetch_add(&evict.clock, 1);
 
     masked_release(object, object_pages(object), frame);
+    stats_count_swapped(object_live_pages(object, object_pages(object)));
+    region_count_eviction(object);
     object_publish(object, OBJECT_EVICTED, clock);
     stats_add(STAT_OBJECTS_EVICTED, 1);
 }

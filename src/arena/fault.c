@@ -14,6 +14,7 @@
 #include "arena/fill.h"
 #include "arena/gate.h"
 #include "arena/region.h"
+#include "arena/serve.h"
 #include "arena/stream.h"
 #include "arena/supply.h"
 #include "base/clock.h"
@@ -24,7 +25,7 @@
 #include "base/sigblock.h"
 #include "base/sys.h"
 #include "mask/mask.h"
-#include "observe/stats.h"
+#include "observe/parts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -56,6 +57,13 @@ void fault_set_program_action(int signo, const struct sigaction *action)
     program.action = *action;
     atomic_fetch_add(&program.sequence, 1);
 }
+
+/* What the fault that this thread resolves turned out to be. */
+static __thread enum {
+    COST_FRESH,
+    COST_MASKED,
+    COST_READ,
+} cost;
 
 /* ---- Resolving ---- */
 
@@ -89,6 +97,7 @@ static int resolve_empty(const struct region *region, object_t page, uint64_t wo
 
     if (!object_claim(object, word))
         return 0;
+    parts_end(PART_LOOKUP);
     error = fill_zero(object, ahead(region, object, FRESH_AHEAD_MAX), &filled);
     if (!error)
         stream_extend(object, filled);
@@ -104,10 +113,13 @@ static int resolve_evicted(const struct region *region, object_t page, uint64_t 
 
     if (!object_claim(object, word))
         return 0;
+    parts_end(PART_LOOKUP);
+    cost = COST_READ;
     error = fill_read(object, word, ahead(region, object, STREAM_AHEAD_MAX), &filled);
     if (!error)
         stream_extend(object, filled);
     stats_add(STAT_FAULTS_MAJOR, 1);
+    region_count_read(object);
     return error;
 }
 
@@ -115,6 +127,8 @@ static int resolve_masked(object_t object, uint64_t word)
 {
     if (!object_claim(object, word))
         return 0;
+    parts_end(PART_LOOKUP);
+    cost = COST_MASKED;
     stats_add(STAT_FAULTS_MINOR, 1);
     return fill_unmask(object, word);
 }
@@ -152,7 +166,7 @@ static int resolve_once(const struct region *region, object_t page, uint64_t wor
     }
 }
 
-int fault_resolve(object_t page)
+static int resolve(object_t page)
 {
     int error = 0;
 
@@ -166,6 +180,42 @@ int fault_resolve(object_t page)
         error = resolve_once(region, page, word);
     }
     return error == -EBADMSG ? -EIO : error;
+}
+
+/* ---- Counting ---- */
+
+/* What fresh memory takes it would have taken without us, too; but not what it waited for. */
+static void count_fault(uint64_t start)
+{
+    uint64_t ns = clock_now_ns() - start;
+    uint64_t waited = supply_take_spent();
+
+    stats_time(cost == COST_READ ? HISTOGRAM_MAJOR : HISTOGRAM_MINOR, ns);
+    if (cost != COST_FRESH || waited)
+        stats_add(STAT_SWAP_NS, cost != COST_FRESH ? ns : waited);
+}
+
+/* Room was made when the fault was resolved. */
+static void count_refill(void)
+{
+    uint64_t spent = supply_take_spent();
+
+    if (spent)
+        stats_add(STAT_SWAP_NS, spent);
+}
+
+int fault_resolve(object_t page)
+{
+    uint64_t start;
+    int error;
+
+    if (region_of(page) && object_state_of(object_load(object_of(page))) == OBJECT_RESIDENT)
+        return resolve(page);
+    start = clock_now_ns();
+    cost = COST_FRESH;
+    error = resolve(page);
+    count_fault(start);
+    return error;
 }
 
 int fault_resolve_pinned(object_t page)
@@ -193,17 +243,24 @@ static int handle(object_t page)
     const struct region *region = region_of(page);
     int error = 0;
 
+    parts_begin(start);
+    cost = COST_FRESH;
     gate_enter();
     word = object_load(object_of(page));
     if (page_mapped(region, page) && object_state_of(word) == OBJECT_RESIDENT)
         error = resolve_resident(page, word);
     else
-        error = fault_resolve(page);
-    histogram_add(&stats_fault_ns, clock_now_ns() - start);
+        error = resolve(page);
+    parts_end(PART_WAKE);
+    count_fault(start);
     if (!error)
         supply_refill();
     else if (error == -EFAULT && !page_mapped(region_of(page), page))
         region_forbid(page);
+    count_refill();
+    serve_look(start);
+    parts_end(PART_EVICT);
+    parts_stop();
     gate_leave();
     return error;
 }

@@ -23,7 +23,7 @@
 #include "mask/mask.h"
 #include "object/budget.h"
 #include "object/pool.h"
-#include "observe/stats.h"
+#include "observe/parts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -267,6 +267,7 @@ static int zero_in_place(struct work *work)
 static int zero_by_frames(struct work *work)
 {
     take_frames(work, OBJECT_EMPTY);
+    parts_end(PART_FRAME);
     for (unsigned i = 0; i < work->run_count; i++)
         memset(frame_address(work->runs[i].first), 0, work->runs[i].count * PAGE_SIZE);
     return place(work);
@@ -296,6 +297,7 @@ int fill_zero(object_t object, uint32_t pages, uint32_t *filled)
         give_back_ahead(work, OBJECT_EMPTY);
         object_publish(object, OBJECT_EMPTY, 0);
     } else {
+        parts_end(PART_MOVE);
         publish_resident(work, 0);
         *filled = work->end - work->first;
     }
@@ -418,6 +420,7 @@ static void poison(object_t object, int error)
               place_text, error == -EBADMSG ? "wrong checksum" : "read failed",
               fmt_errno(error, name));
     stats_add(STAT_OBJECTS_POISONED, 1);
+    stats_count_swapped(-(int64_t)object_live_pages(object, object_pages(object)));
     object_publish(object, OBJECT_POISONED, 0);
 }
 
@@ -426,6 +429,7 @@ static int read_and_place(struct work *work, bool *unreadable)
     int error;
 
     take_frames(work, OBJECT_EVICTED);
+    parts_end(PART_FRAME);
     error = read_frames(work);
     *unreadable = error != 0;
     if (!error)
@@ -447,7 +451,9 @@ int fill_read(object_t object, uint64_t word, uint32_t pages, uint32_t *filled)
         error = read_and_place(work, &unreadable);
     }
     if (!error) {
+        stats_count_swapped(-(int64_t)live_pages(work));
         drop_slots_if_scarce(work);
+        parts_end(PART_MOVE);
         publish_resident(work, flags_for(word));
         *filled = work->end - work->first;
     } else if (unreadable) {
@@ -470,6 +476,9 @@ int fill_unmask(object_t object, uint64_t word)
     if (error) {
         masked_requeue(object, object_where_of(word));
     } else {
+        parts_end(PART_MOVE);
+        if (word & OBJECT_AHEAD)
+            stats_add(STAT_READ_AHEAD_HITS, 1);
         pool_note_unmasked(pages);
         pool_add(object, 1, OBJECT_HOT);
     }

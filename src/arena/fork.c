@@ -10,6 +10,7 @@
 #include "arena/gate.h"
 #include "arena/lend.h"
 #include "arena/region.h"
+#include "arena/serve.h"
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "base/sigblock.h"
@@ -17,7 +18,7 @@
 #include "object/budget.h"
 #include "object/frame.h"
 #include "object/pool.h"
-#include "observe/stats.h"
+#include "observe/status.h"
 
 /* Blocked from prepare to the end, in the thread that forks. */
 static sigblock_mask forker_mask;
@@ -35,6 +36,7 @@ int arena_fork_prepare(void)
         return error;
     }
     store_fork_prepare();
+    status_fork_prepare();
     forker_mask = mask;
     return 0;
 }
@@ -64,8 +66,10 @@ void arena_fork_failed(void)
 
 void arena_fork_child(void)
 {
-    int error = mask_fork_child();
+    int error;
 
+    status_fork_child();
+    error = mask_fork_child();
     if (error) {
         char name[8];
         msg_error("a forked process cannot go on without userfaultfd (%s)", fmt_errno(error, name));
@@ -77,7 +81,7 @@ void arena_fork_child(void)
     pool_fork_child();
     frame_fork_child();
     region_fork_child();
-    stats_reset();
+    serve_start();
     gate_fork_child();
     sigblock_leave(forker_mask);
 }

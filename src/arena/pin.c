@@ -43,14 +43,14 @@ static bool clip(const void *address, size_t size, object_t *first, object_t *la
 static void count_pins(const uint32_t pages, bool more)
 {
     if (more)
-        stats_add(STAT_PAGES_PINNED, pages);
+        atomic_fetch_add_explicit(&status_page.gauges.pinned, pages, memory_order_relaxed);
     else
-        atomic_fetch_sub_explicit(&stats_counters[STAT_PAGES_PINNED], pages, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&status_page.gauges.pinned, pages, memory_order_relaxed);
 }
 
 static bool too_much_pinned(uint32_t more)
 {
-    return (stats_get(STAT_PAGES_PINNED) + more) * PAGE_SIZE > budget_fair() / PINNED_SHARE;
+    return (stats_pinned_pages() + more) * PAGE_SIZE > budget_fair() / PINNED_SHARE;
 }
 
 static void unpin_until(object_t first, object_t end)

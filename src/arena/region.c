@@ -10,6 +10,7 @@
 #include "base/meta.h"
 #include "base/sys.h"
 #include "mask/mask.h"
+#include "observe/status.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,7 +37,6 @@ static struct {
     struct region *descriptions;
     uint32_t descriptions_used;
     struct region *free_descriptions;
-    _Atomic uint64_t bytes;
 } regions = {.lock = LOCK_INIT(RANK_REGION)};
 
 /* Where the window may lie: free in the usual layouts, with and without sanitizers, runtimes' fixed
@@ -170,7 +170,7 @@ static void enter(struct region *region, uint32_t chunks, size_t object_size)
     memset(&objects.shifts[chunk], (int)shift, chunks);
     for (uint32_t i = 0; i < chunks; i++)
         atomic_store_explicit(&regions.of_chunk[chunk + i], region, memory_order_release);
-    atomic_fetch_add(&regions.bytes, (uint64_t)region->pages * PAGE_SIZE);
+    atomic_fetch_add(&status_page.gauges.window, (uint64_t)region->pages * PAGE_SIZE);
 }
 
 /* The last object may reach beyond the region: those pages are none of it. */
@@ -259,7 +259,7 @@ void region_remove(struct region *region, object_t first, uint32_t pages)
     lock_take(&regions.lock);
     region->live -= pages;
     atomic_store(&region->gone, true);
-    atomic_fetch_sub(&regions.bytes, (uint64_t)pages * PAGE_SIZE);
+    atomic_fetch_sub(&status_page.gauges.window, (uint64_t)pages * PAGE_SIZE);
     for (object_t at = first; region->live && at < end;) {
         object_t chunk = at & ~(CHUNK_PAGES - 1);
         object_t chunk_end = (object_t)min_u64((uint64_t)chunk + CHUNK_PAGES, region_end(region));
@@ -280,7 +280,7 @@ struct region *region_of(object_t page)
 
 uint64_t region_bytes(void)
 {
-    return atomic_load(&regions.bytes);
+    return atomic_load(&status_page.gauges.window);
 }
 
 bool region_chunk_touched(object_t page)
@@ -307,6 +307,76 @@ void region_forbid(object_t page)
         mask_forbid(page_address(page), PAGE_SIZE);
     else
         mask_forbid(page_address(chunk << CHUNK_PAGES_SHIFT), CHUNK_SIZE);
+    lock_drop(&regions.lock);
+}
+
+void region_count_read(object_t page)
+{
+    struct region *region = region_of(page);
+
+    if (region)
+        atomic_fetch_add_explicit(&region->reads, 1, memory_order_relaxed);
+}
+
+void region_count_eviction(object_t object)
+{
+    struct region *region = region_of(object);
+
+    if (region)
+        atomic_fetch_add_explicit(&region->evictions, 1, memory_order_relaxed);
+}
+
+static uint64_t traffic(const struct status_region *entry)
+{
+    return entry->reads + entry->evictions;
+}
+
+static struct status_region describe_to_others(const struct region *region)
+{
+    struct status_region entry = {
+        .address = (uint64_t)(uintptr_t)page_address(region->first),
+        .size = (uint64_t)region->live * PAGE_SIZE,
+        .object_size = object_pages(region->first) * PAGE_SIZE,
+        .reads = atomic_load_explicit(&region->reads, memory_order_relaxed),
+        .evictions = atomic_load_explicit(&region->evictions, memory_order_relaxed),
+    };
+
+    memcpy(entry.name, region->name, sizeof(entry.name));
+    return entry;
+}
+
+/* Into its place in the order of traffic, then size; the last one of a full list falls out. */
+static void list_region(struct status_regions *list, struct status_region entry)
+{
+    uint32_t at = list->count < STATUS_REGIONS ? list->count++ : STATUS_REGIONS;
+
+    for (; at > 0; at--) {
+        const struct status_region *before = &list->list[at - 1];
+        if (traffic(before) > traffic(&entry) ||
+            (traffic(before) == traffic(&entry) && before->size >= entry.size))
+            break;
+        if (at < STATUS_REGIONS)
+            list->list[at] = *before;
+    }
+    if (at < STATUS_REGIONS)
+        list->list[at] = entry;
+}
+
+void region_list(void)
+{
+    struct status_regions *list = &status_page.regions;
+
+    lock_take(&regions.lock);
+    atomic_fetch_add(&list->sequence, 1);
+    list->count = 0;
+    list->total = 0;
+    for (uint32_t i = 0; i < regions.descriptions_used; i++) {
+        if (!regions.descriptions[i].live)
+            continue;
+        list->total++;
+        list_region(list, describe_to_others(&regions.descriptions[i]));
+    }
+    atomic_fetch_add(&list->sequence, 1);
     lock_drop(&regions.lock);
 }
 

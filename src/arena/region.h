@@ -32,6 +32,8 @@ struct region {
     _Atomic uint8_t advice;
     _Atomic bool gone; /* some of its pages have been unmapped */
     char name[REGION_NAME_SIZE];
+    _Atomic uint64_t reads;     /* faults that read from a store */
+    _Atomic uint64_t evictions; /* objects */
     struct region *next_free;
 };
 
@@ -58,6 +60,13 @@ static inline object_t region_end(const struct region *region)
 {
     return region->first + region->pages;
 }
+
+/* Traffic. Signal-safe. */
+void region_count_read(object_t page);
+void region_count_eviction(object_t object);
+
+/* Describe the regions with the most traffic on the status page. One thread at a time. */
+void region_list(void);
 
 /* Bytes in regions. */
 uint64_t region_bytes(void);

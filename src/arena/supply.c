@@ -15,6 +15,8 @@
 #include "object/budget.h"
 #include "object/pool.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 
 /* A waiter looks again after this time, whatever happens. */
@@ -45,6 +47,12 @@ void supply_set_budget(uint64_t pages)
     atomic_store(&supply.low, (uint32_t)min_u64(max_u64(pages / 32, 64), 4096));
 }
 
+/* The reserve, the tables that grow with the budget, and what is kept for metadata. */
+uint64_t supply_budget_for(uint64_t bytes)
+{
+    return max_u64(align_up(bytes + bytes / 16 + MIB, MIB), BUDGET_MINIMUM);
+}
+
 uint32_t supply_ahead_limit(void)
 {
     return atomic_load_explicit(&supply.low, memory_order_relaxed) / 2;
@@ -55,6 +63,26 @@ uint64_t supply_free_pages(void)
     int64_t room = budget_headroom();
 
     return frame_free_count() + (room > 0 ? (uint64_t)room : 0);
+}
+
+static __thread uint64_t spent_ns;
+
+uint64_t supply_take_spent(void)
+{
+    uint64_t spent = spent_ns;
+
+    spent_ns = 0;
+    return spent;
+}
+
+static uint32_t evict(uint32_t pages)
+{
+    uint64_t start = clock_now_ns();
+    uint32_t result = evict_step(pages);
+
+    budget_note_demand();
+    spent_ns += clock_now_ns() - start;
+    return result;
 }
 
 void supply_notify(void)
@@ -71,9 +99,12 @@ uint32_t supply_events(void)
 
 void supply_wait(uint32_t seen, uint64_t bound_ns)
 {
+    uint64_t start = clock_now_ns();
+
     atomic_fetch_add(&supply.waiters, 1);
     futex_wait(&supply.events, seen, bound_ns);
     atomic_fetch_sub(&supply.waiters, 1);
+    spent_ns += clock_now_ns() - start;
 }
 
 static void wait_for_event(uint32_t seen)
@@ -157,7 +188,7 @@ unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
             return taken;
         if (use_room(count) || lend_wait(to_ask(count), &waits))
             continue;
-        if (!enough_in_flight(count) && evict_step(atomic_load(&supply.step))) {
+        if (!enough_in_flight(count) && evict(atomic_load(&supply.step))) {
             fruitless = 0;
             continue;
         }
@@ -254,7 +285,7 @@ void supply_refill(void)
         supply_free_pages() > low)
         atomic_store(&supply.exceeding, false);
     if (supply_free_pages() + evict_in_flight() < low && !lend_ask(to_ask(low)))
-        evict_step(atomic_load_explicit(&supply.step, memory_order_relaxed));
+        evict(atomic_load_explicit(&supply.step, memory_order_relaxed));
 }
 
 int supply_shrink(void)
@@ -263,7 +294,7 @@ int supply_shrink(void)
         uint32_t seen = atomic_load(&supply.events);
         if (release_frames((uint64_t)-budget_headroom()))
             continue;
-        if (evict_step(EVICT_STEP_MAX)) {
+        if (evict(EVICT_STEP_MAX)) {
             fruitless = 0;
             continue;
         }

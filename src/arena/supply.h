@@ -44,11 +44,17 @@ void supply_wait(uint32_t seen, uint64_t bound_ns);
 /* Set by the budget: how much is kept free, and so on. */
 void supply_set_budget(uint64_t pages);
 
+/* A budget, in whole MiB, in which so many bytes need no eviction. */
+uint64_t supply_budget_for(uint64_t bytes);
+
 /* Pages to take at most for read-ahead. */
 uint32_t supply_ahead_limit(void);
 
 /* Pages free before anything must leave. */
 uint64_t supply_free_pages(void);
+
+/* The time that this thread has spent on evicting and on waiting for memory since it last asked. */
+uint64_t supply_take_spent(void);
 
 /* Somebody gave memory back: whoever waits looks again. */
 void supply_notify(void);

@@ -21,7 +21,7 @@ static unsigned bucket_of(uint64_t value)
     return (shift + 1) * SUB + (unsigned)(value >> shift) % SUB;
 }
 
-static uint64_t upper_edge(unsigned bucket)
+uint64_t histogram_upper_edge(unsigned bucket)
 {
     if (bucket < SUB)
         return bucket;
@@ -56,6 +56,13 @@ uint64_t histogram_total(const struct histogram *histogram)
     return total;
 }
 
+void histogram_merge(struct histogram *into, const struct histogram *from)
+{
+    for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
+        into->count[bucket] += load(&from->count[bucket]);
+    into->maximum = max_u64(into->maximum, load(&from->maximum));
+}
+
 /* How many of total values must not exceed the percentile: at least one, rounded up. */
 static uint64_t rank_of(uint64_t total, double percent)
 {
@@ -78,7 +85,7 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percent)
     for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
         seen += load(&histogram->count[bucket]);
         if (seen >= rank)
-            return min_u64(upper_edge(bucket), load(&histogram->maximum));
+            return min_u64(histogram_upper_edge(bucket), load(&histogram->maximum));
     }
     return load(&histogram->maximum);
 }

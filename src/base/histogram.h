@@ -12,8 +12,8 @@
 #define HISTOGRAM_BUCKETS 976
 
 struct histogram {
-    uint64_t count[HISTOGRAM_BUCKETS];
     uint64_t maximum;
+    uint64_t count[HISTOGRAM_BUCKETS];
 };
 
 void histogram_add(struct histogram *histogram, uint64_t value);
@@ -23,5 +23,11 @@ void histogram_add(struct histogram *histogram, uint64_t value);
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);
 
 uint64_t histogram_total(const struct histogram *histogram);
+
+/* Add what another one has counted; into is nobody else's. */
+void histogram_merge(struct histogram *into, const struct histogram *from);
+
+/* The values that a bucket counts: up to this one. */
+uint64_t histogram_upper_edge(unsigned bucket);
 
 #endif

@@ -10,7 +10,8 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-static _Atomic int64_t charged;
+static _Atomic int64_t at_first;
+static _Atomic int64_t *charged = &at_first;
 
 static void *reserve(size_t size, int sharing)
 {
@@ -52,12 +53,18 @@ void meta_release(void *address, size_t size)
 
 void meta_charge(int64_t bytes)
 {
-    atomic_fetch_add_explicit(&charged, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(charged, bytes, memory_order_relaxed);
 }
 
 uint64_t meta_charged(void)
 {
-    int64_t bytes = atomic_load_explicit(&charged, memory_order_relaxed);
+    int64_t bytes = atomic_load_explicit(charged, memory_order_relaxed);
 
     return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+void meta_count_at(_Atomic int64_t *place)
+{
+    atomic_store(place, atomic_load(charged));
+    charged = place;
 }

@@ -24,4 +24,7 @@ void meta_release(void *address, size_t size);
 void meta_charge(int64_t bytes);
 uint64_t meta_charged(void);
 
+/* Keep the account at another place from now on. At start, one thread. */
+void meta_count_at(_Atomic int64_t *place);
+
 #endif

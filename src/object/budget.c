@@ -4,6 +4,7 @@
 #include "base/meta.h"
 #include "object/credit.h"
 #include "object/sharing.h"
+#include "observe/status.h"
 
 /*
  * Metadata is charged when it is needed, without asking. This much is kept free of pages for it:
@@ -11,9 +12,11 @@
  */
 #define MARGIN (256 * KIB)
 
-static struct credit pages = CREDIT_INIT;
+/* On the status page: others read it there. */
+static struct status_gauges *const gauges = &status_page.gauges;
+
+static struct credit pages = CREDIT_AT(&status_page.gauges.pages);
 static struct credit promises = CREDIT_INIT;
-static _Atomic uint64_t peak; /* bytes */
 
 /* What the budget is worth for this process when all members want it, in bytes. It is looked up
  * with each system call that pins, but changes with the number of members only. */
@@ -30,14 +33,18 @@ static uint64_t resident_with(uint32_t used)
     return (uint64_t)used * PAGE_SIZE + meta_charged();
 }
 
+static void raise_to(_Atomic uint64_t *peak, uint64_t value)
+{
+    uint64_t before = atomic_load_explicit(peak, memory_order_relaxed);
+
+    while (value > before && !atomic_compare_exchange_weak_explicit(
+                                 peak, &before, value, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 static void note_peak(uint64_t resident)
 {
-    uint64_t seen = atomic_load_explicit(&peak, memory_order_relaxed);
-
-    while (resident > seen &&
-           !atomic_compare_exchange_weak_explicit(&peak, &seen, resident, memory_order_relaxed,
-                                                  memory_order_relaxed))
-        ;
+    raise_to(&gauges->peak, resident);
 }
 
 bool budget_is_shared(void)
@@ -128,7 +135,25 @@ uint64_t budget_resident(void)
 uint64_t budget_peak(void)
 {
     note_peak(budget_resident());
-    return atomic_load_explicit(&peak, memory_order_relaxed);
+    return atomic_load_explicit(&gauges->peak, memory_order_relaxed);
+}
+
+void budget_note_demand(void)
+{
+    int64_t swapped = atomic_load_explicit(&gauges->swapped, memory_order_relaxed);
+
+    raise_to(&gauges->demand_peak, budget_resident() + (uint64_t)swapped * PAGE_SIZE);
+}
+
+uint64_t budget_demand_peak(void)
+{
+    budget_note_demand();
+    return atomic_load_explicit(&gauges->demand_peak, memory_order_relaxed);
+}
+
+void budget_publish(void)
+{
+    atomic_store_explicit(&gauges->limit, budget_limit(), memory_order_relaxed);
 }
 
 /* ---- Promises ---- */

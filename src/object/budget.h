@@ -51,6 +51,14 @@ int64_t budget_headroom(void);
 uint64_t budget_resident(void);
 uint64_t budget_peak(void);
 
+/* Bytes resident and swapped out together, at most so far. It grows when objects leave: who evicts
+ * notes it. */
+void budget_note_demand(void);
+uint64_t budget_demand_peak(void);
+
+/* Write on the status page how large the budget is; that of a pool may have changed meanwhile. */
+void budget_publish(void);
+
 /*
  * Promise bytes of the pool's memory to the program; returns how many could be promised. A promise
  * is for whole pages. Not for a private budget, all of which is this process's.

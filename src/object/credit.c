@@ -28,9 +28,15 @@ static uint32_t used_of(uint64_t word)
     return (uint32_t)word;
 }
 
+static _Atomic uint64_t *place_of(struct credit *credit)
+{
+    return credit->place ? credit->place : &credit->own_word;
+}
+
 static uint64_t load(const struct credit *credit)
 {
-    return atomic_load_explicit(&credit->word, memory_order_relaxed);
+    return atomic_load_explicit(credit->place ? credit->place : &credit->own_word,
+                                memory_order_relaxed);
 }
 
 uint32_t credit_held(const struct credit *credit)
@@ -47,7 +53,7 @@ static void set_held(struct credit *credit, uint32_t held)
 {
     uint64_t now = load(credit);
 
-    while (!atomic_compare_exchange_weak(&credit->word, &now, word(held, used_of(now))))
+    while (!atomic_compare_exchange_weak(place_of(credit), &now, word(held, used_of(now))))
         ;
 }
 
@@ -120,7 +126,7 @@ uint32_t credit_take(struct credit *credit, uint32_t pages, uint32_t extra)
             if (!raise_held(credit, wanted, false))
                 return 0;
             now = load(credit);
-        } else if (atomic_compare_exchange_weak_explicit(&credit->word, &now, now + pages,
+        } else if (atomic_compare_exchange_weak_explicit(place_of(credit), &now, now + pages,
                                                          memory_order_relaxed,
                                                          memory_order_relaxed)) {
             return used_of(now) + pages;
@@ -130,7 +136,7 @@ uint32_t credit_take(struct credit *credit, uint32_t pages, uint32_t extra)
 
 uint32_t credit_take_beyond(struct credit *credit, uint32_t pages, uint32_t extra)
 {
-    uint64_t now = atomic_fetch_add_explicit(&credit->word, pages, memory_order_relaxed);
+    uint64_t now = atomic_fetch_add_explicit(place_of(credit), pages, memory_order_relaxed);
 
     raise_held(credit, (uint64_t)used_of(now) + pages + extra, true);
     return used_of(now) + pages;
@@ -147,7 +153,7 @@ static void lower(struct credit *credit, uint32_t extra, uint32_t spare)
         keep = (uint32_t)max_u64(credit->floor, (uint64_t)used_of(now) + extra + spare);
         if (held <= keep)
             return;
-    } while (!atomic_compare_exchange_weak(&credit->word, &now, word(keep, used_of(now))));
+    } while (!atomic_compare_exchange_weak(place_of(credit), &now, word(keep, used_of(now))));
     ledger_give(credit->ledger, credit->member, held - keep);
 }
 
@@ -182,7 +188,7 @@ void credit_return(struct credit *credit, uint32_t extra)
 
 void credit_give(struct credit *credit, uint32_t pages)
 {
-    atomic_fetch_sub_explicit(&credit->word, pages, memory_order_relaxed);
+    atomic_fetch_sub_explicit(place_of(credit), pages, memory_order_relaxed);
 }
 
 uint32_t credit_give_up_to(struct credit *credit, uint32_t pages)
@@ -192,13 +198,13 @@ uint32_t credit_give_up_to(struct credit *credit, uint32_t pages)
 
     do
         part = (uint32_t)min_u64(pages, used_of(now));
-    while (!atomic_compare_exchange_weak(&credit->word, &now, now - part));
+    while (!atomic_compare_exchange_weak(place_of(credit), &now, now - part));
     return part;
 }
 
 void credit_set_used(struct credit *credit, uint32_t pages)
 {
-    atomic_store(&credit->word, word(credit_held(credit), pages));
+    atomic_store(place_of(credit), word(credit_held(credit), pages));
 }
 
 int64_t credit_room(const struct credit *credit, uint32_t extra)

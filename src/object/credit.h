@@ -14,9 +14,10 @@
 #include "object/ledger.h"
 
 struct credit {
-    _Atomic uint64_t word; /* held and used */
-    struct lock lock;      /* changes of what is held */
-    struct ledger *ledger; /* NULL: nothing is borrowed */
+    _Atomic uint64_t own_word; /* held and used: half of the bits each, used below */
+    _Atomic uint64_t *place;   /* where that is counted instead; NULL: there */
+    struct lock lock;          /* changes of what is held */
+    struct ledger *ledger;     /* NULL: nothing is borrowed */
     unsigned member;
     uint32_t floor; /* this much is never given back */
 };
@@ -24,6 +25,12 @@ struct credit {
 #define CREDIT_INIT                                                                                \
     {                                                                                              \
         .lock = LOCK_INIT(RANK_BUDGET)                                                             \
+    }
+
+/* One that is counted elsewhere. */
+#define CREDIT_AT(place_)                                                                          \
+    {                                                                                              \
+        .place = (place_), .lock = LOCK_INIT(RANK_BUDGET)                                          \
     }
 
 /* Without a ledger: what may be used. */

@@ -105,6 +105,17 @@ static inline uint32_t object_live_run(object_t *page, object_t end)
     return at - *page;
 }
 
+/* How many live pages there are. */
+static inline uint32_t object_live_pages(object_t first, uint32_t pages)
+{
+    object_t end = first + pages;
+    uint32_t count, live = 0;
+
+    for (; (count = object_live_run(&first, end)); first += count)
+        live += count;
+    return live;
+}
+
 static inline bool object_any_live(object_t first, object_t end)
 {
     return object_live_run(&first, end) != 0;

@@ -286,3 +286,25 @@ void sharing_fork_child(void)
     child_fd = -1;
     introduce(own);
 }
+
+/* Have everybody give back what it has borrowed beyond its part of what is too much. */
+void sharing_ask_all(struct pool_file *file)
+{
+    uint64_t total = ledger_total(&file->pages), limit = ledger_limit(&file->pages);
+    uint64_t over = total > limit ? total - limit : 0;
+
+    for (unsigned i = 0; i < atomic_load(&file->count); i++) {
+        uint64_t held = ledger_held(&file->pages, i);
+        uint64_t share = atomic_load(&file->members[i].share);
+        uint64_t lent = held > share ? held - share : 0;
+
+        /* One page, also for who has to look at its promises only. */
+        if (held && !atomic_load(&file->members[i].wanted))
+            pool_file_ask(file, i, (uint32_t)(min_u64(over, lent) + 1));
+    }
+}
+
+bool sharing_has_room(const struct pool_file *file)
+{
+    return ledger_free(&file->pages) >= 0 && ledger_free(&file->promises) >= 0;
+}

@@ -1,47 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 #include "observe/stats.h"
 
+#include "base/clock.h"
 #include "base/fmt.h"
 #include "base/size.h"
 #include "base/sys.h"
-#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
-_Atomic uint64_t stats_counters[STAT_COUNT];
-struct histogram stats_fault_ns;
+static uint64_t sum(enum stats_counter counter)
+{
+    return status_sum(&status_page, counter);
+}
+
+static void fill_percentiles(struct uswap_stats *stats)
+{
+    struct histogram all = {0};
+
+    status_merge(&status_page, HISTOGRAM_MAJOR, &all);
+    status_merge(&status_page, HISTOGRAM_MINOR, &all);
+    stats->fault_ns_p50 = histogram_percentile(&all, 50);
+    stats->fault_ns_p99 = histogram_percentile(&all, 99);
+    stats->fault_ns_max = all.maximum;
+}
 
 void stats_fill(struct uswap_stats *stats)
 {
-    stats->faults_major = stats_get(STAT_FAULTS_MAJOR);
-    stats->faults_minor = stats_get(STAT_FAULTS_MINOR);
-    stats->objects_evicted = stats_get(STAT_OBJECTS_EVICTED);
-    stats->objects_dropped_clean = stats_get(STAT_OBJECTS_DROPPED_CLEAN);
-    stats->objects_read_ahead = stats_get(STAT_OBJECTS_READ_AHEAD);
-    stats->objects_poisoned = stats_get(STAT_OBJECTS_POISONED);
-    stats->pinned_bytes = stats_get(STAT_PAGES_PINNED) * PAGE_SIZE;
-    stats->bytes_read = atomic_load(&store_counters.bytes_read);
-    stats->bytes_written = atomic_load(&store_counters.bytes_written);
-    stats->io_errors = atomic_load(&store_counters.io_errors);
-    stats->fault_ns_p50 = histogram_percentile(&stats_fault_ns, 50);
-    stats->fault_ns_p99 = histogram_percentile(&stats_fault_ns, 99);
-    stats->fault_ns_max = stats_fault_ns.maximum;
-}
-
-/* Pins outlive the fork, with the balance that they count in. */
-void stats_reset(void)
-{
-    uint64_t pinned = stats_get(STAT_PAGES_PINNED);
-
-    memset((void *)stats_counters, 0, sizeof(stats_counters));
-    stats_add(STAT_PAGES_PINNED, pinned);
-    memset(&stats_fault_ns, 0, sizeof(stats_fault_ns));
-    atomic_store(&store_counters.bytes_read, 0);
-    atomic_store(&store_counters.bytes_written, 0);
-    atomic_store(&store_counters.io_errors, 0);
+    stats->faults_major = sum(STAT_FAULTS_MAJOR);
+    stats->faults_minor = sum(STAT_FAULTS_MINOR);
+    stats->objects_evicted = sum(STAT_OBJECTS_EVICTED);
+    stats->objects_dropped_clean = sum(STAT_OBJECTS_DROPPED_CLEAN);
+    stats->objects_read_ahead = sum(STAT_OBJECTS_READ_AHEAD);
+    stats->objects_poisoned = sum(STAT_OBJECTS_POISONED);
+    stats->pinned_bytes = stats_pinned_pages() * PAGE_SIZE;
+    stats->bytes_read = sum(STAT_BYTES_READ);
+    stats->bytes_written = sum(STAT_BYTES_WRITTEN);
+    stats->io_errors = sum(STAT_IO_ERRORS);
+    stats->swap_ns = sum(STAT_SWAP_NS);
+    stats->elapsed_ns = clock_now_ns() - status_page.started_ns;
+    fill_percentiles(stats);
 }
 
 struct text {
@@ -92,6 +92,9 @@ static const struct field {
     FIELD(fault_ns_p50),
     FIELD(fault_ns_p99),
     FIELD(fault_ns_max),
+    FIELD(elapsed_ns),
+    FIELD(swap_ns),
+    FIELD(ram_needed_bytes),
 #undef FIELD
 };
 _Static_assert(array_size(fields) * sizeof(uint64_t) == sizeof(struct uswap_stats),
@@ -122,21 +125,41 @@ static void append_us(struct text *text, const char *label, uint64_t ns)
            (unsigned long)(ns % 1000 / 100));
 }
 
-static void write_summary(struct text *text, const struct uswap_stats *stats)
+static void append_seconds(struct text *text, const char *label, uint64_t ns)
 {
-    append_size(text, "uswap: RAM budget ", stats->ram_budget_bytes);
-    append_size(text, ", resident at most ", stats->resident_peak_bytes);
-    append_size(text, ", committed ", stats->committed_bytes);
-    append(text, "\nuswap: faults: %lu read from store, %lu in memory",
+    append(text, "%s%lu.%02lu s", label, (unsigned long)(ns / 1000000000),
+           (unsigned long)(ns / 10000000 % 100));
+}
+
+static void write_cost(struct text *text, const struct uswap_stats *stats)
+{
+    append_seconds(text, "uswap: swapping took ", stats->swap_ns);
+    append(text, " of its threads' time: %lu faults read from a store, %lu were in memory",
            (unsigned long)stats->faults_major, (unsigned long)stats->faults_minor);
-    append_us(text, "; time of a fault: median ", stats->fault_ns_p50);
+    append_us(text, "; median ", stats->fault_ns_p50);
     append_us(text, ", 99 % ", stats->fault_ns_p99);
-    append(text, "\nuswap: objects: %lu evicted, %lu of them clean, %lu read ahead",
+    append(text, "\nuswap: %lu objects left memory, %lu of them unchanged, %lu were read ahead",
            (unsigned long)stats->objects_evicted, (unsigned long)stats->objects_dropped_clean,
            (unsigned long)stats->objects_read_ahead);
     append_size(text, "; read ", stats->bytes_read);
     append_size(text, ", written ", stats->bytes_written);
+    append_size(text, "\nuswap: nothing would have been swapped with --ram ",
+                stats->ram_needed_bytes);
     append(text, "\n");
+}
+
+static void write_summary(struct text *text, const struct uswap_stats *stats)
+{
+    append_seconds(text, "uswap: ran ", stats->elapsed_ns);
+    append_size(text, " within a RAM budget of ", stats->ram_budget_bytes);
+    append_size(text, ", with at most ", stats->resident_peak_bytes);
+    append(text, " resident\n");
+    if (stats->objects_evicted) {
+        write_cost(text, stats);
+    } else {
+        append_size(text, "uswap: nothing was swapped; --ram ", stats->ram_needed_bytes);
+        append(text, " would have been enough\n");
+    }
     if (stats->io_errors || stats->objects_poisoned)
         append(text, "uswap: errors: %lu IO errors, %lu objects lost\n",
                (unsigned long)stats->io_errors, (unsigned long)stats->objects_poisoned);

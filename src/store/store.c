@@ -9,10 +9,12 @@
  */
 #include "store/store.h"
 
+#include "base/clock.h"
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "base/sigblock.h"
 #include "base/size.h"
+#include "observe/parts.h"
 #include "store/checksum.h"
 #include "store/inflight.h"
 #include "store/member.h"
@@ -33,7 +35,6 @@ _Static_assert(STORE_RUN_MAX <= IO_BUFFERS_MAX, "a run is one request");
 
 struct store stores[USWAP_MAX_STORES];
 unsigned stores_count;
-struct store_counters store_counters;
 
 /* Members looked at by one fork whether they live. */
 #define FORK_LOOKS 32
@@ -288,25 +289,29 @@ static int check_pages(slot_t first, const struct iovec *buffers, unsigned count
     return 0;
 }
 
-static void count_transfer(_Atomic uint64_t *counter, const struct io_request *request, int error)
+static void count_transfer(enum stats_counter counter, const struct io_request *request, int error)
 {
-    atomic_fetch_add_explicit(counter, request->done, memory_order_relaxed);
+    stats_add(counter, request->done);
     if (error)
-        atomic_fetch_add_explicit(&store_counters.io_errors, 1, memory_order_relaxed);
+        stats_add(STAT_IO_ERRORS, 1);
 }
 
 int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count)
 {
     struct io_request request = make_request(IO_READ, first, buffers, buffer_count);
+    uint64_t start = clock_now_ns();
     int error;
 
     inflight_begin(&inflight);
     error = io_run(&request);
+    stats_time(HISTOGRAM_READ, clock_now_ns() - start);
+    parts_end(PART_IO);
     file_was_read(&store_of(first)->file, request.offset, request.done);
     inflight_end(&inflight);
     if (!error)
         error = check_pages(first, buffers, buffer_count);
-    count_transfer(&store_counters.bytes_read, &request, error);
+    parts_end(PART_CHECK);
+    count_transfer(STAT_BYTES_READ, &request, error);
     return error;
 }
 
@@ -339,7 +344,8 @@ static void write_ended(struct io_request *request, int error)
 
     if (!error)
         slot_set_checksums(write->first, write->count, write->checksums);
-    count_transfer(&store_counters.bytes_written, request, error);
+    stats_time(HISTOGRAM_WRITE, clock_now_ns() - write->submitted_ns);
+    count_transfer(STAT_BYTES_WRITTEN, request, error);
     judge(store, error);
     file_was_written(&store->file, request->offset, request->done);
     atomic_fetch_sub(&writes_in_flight, 1);
@@ -351,6 +357,7 @@ void store_submit(struct store_write *write)
 {
     inflight_begin(&inflight);
     atomic_fetch_add(&writes_in_flight, 1);
+    write->submitted_ns = clock_now_ns();
     write->request = make_request(IO_WRITE, write->first, write->buffers, write->buffer_count);
     write->request.complete = write_ended;
     io_submit(&write->request);

@@ -98,6 +98,7 @@ struct store_write {
      * and so neither read nor submit: fork would wait for it, and it for fork. */
     void (*done)(struct store_write *write, int error);
     /* The store's own. */
+    uint64_t submitted_ns;
     struct io_request request;
 };
 
@@ -135,12 +136,5 @@ void store_fork_dismiss(void);
 void store_fork_prepare(void);
 void store_fork_parent(void);
 void store_fork_child(void);
-
-struct store_counters {
-    _Atomic uint64_t bytes_read;
-    _Atomic uint64_t bytes_written;
-    _Atomic uint64_t io_errors;
-};
-extern struct store_counters store_counters;
 
 #endif

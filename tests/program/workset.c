@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * workset MIB [LINGER]: a program that knows nothing of uswap. It fills so many MiB of malloc'ed
- * blocks, reads all of it in order, then reads and changes words at random places, and checks every
- * word it reads. Prints "ready" and its peak resident size in KiB at the end; with LINGER, sleeps
- * afterwards until it is killed.
+ * workset MIB [LINGER|busy]: a program that knows nothing of uswap. It fills so many MiB of
+ * malloc'ed blocks, reads all of it in order, then reads and changes words at random places, and
+ * checks every word it reads. Prints "ready" and its peak resident size in KiB at the end; with
+ * LINGER, sleeps afterwards until it is killed; with busy, goes on touching words instead.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -93,7 +93,9 @@ int main(int argc, char **argv)
     print_peak();
     printf("ready %zu wrong\n", wrong);
     fflush(stdout);
-    while (argc > 2)
+    while (argc > 2 && strcmp(argv[2], "busy") == 0 && !wrong)
+        wrong = wrong_at_random(&set);
+    while (argc > 2 && !wrong)
         pause();
     return wrong != 0;
 }

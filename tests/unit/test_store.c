@@ -4,6 +4,7 @@
 
 #include "base/lock.h"
 #include "cmocka_all.h"
+#include "observe/status.h"
 #include "random.h"
 #include "scratch.h"
 #include "store/inject.h"
@@ -293,7 +294,7 @@ static void flip_a_bit(slot_t slot, unsigned byte)
 static void a_flipped_bit_is_found(void **state)
 {
     static struct run run;
-    uint64_t errors = atomic_load(&store_counters.io_errors);
+    uint64_t errors = status_sum(&status_page, STAT_IO_ERRORS);
 
     assert_int_equal(write_run(&run, 32, 1), 0);
     for (unsigned i = 0; i < run.write.count; i++) {
@@ -305,7 +306,7 @@ static void a_flipped_bit_is_found(void **state)
         flip_a_bit(run.write.first + i, byte);
         assert_int_equal(check_run(&run), 0);
     }
-    assert_int_equal(atomic_load(&store_counters.io_errors), errors + 2 * run.write.count);
+    assert_int_equal(status_sum(&status_page, STAT_IO_ERRORS), errors + 2 * run.write.count);
     drop_run(&run);
 }
 

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+#include "peer.h"
+
+#include "base/clock.h"
+#include "base/fmt.h"
+#include "base/msg.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a link in /proc/PID/fd says about a memory file, with " (deleted)" behind it. */
+#define LINK_PREFIX "/memfd:"
+
+/* The part of the page before the shards. */
+#define HEAD_SIZE offsetof(struct status, shards)
+
+/* ---- /proc ---- */
+
+static int read_file(pid_t pid, const char *name, char *buffer, size_t size)
+{
+    char path[64];
+    ssize_t length;
+    int fd;
+
+    fmt_write(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    length = read(fd, buffer, size - 1);
+    close(fd);
+    if (length < 0)
+        return -errno;
+    buffer[length] = '\0';
+    return (int)length;
+}
+
+/* State and start time; what is before them may hold anything in parentheses. */
+static bool read_stat(pid_t pid, char *state, uint64_t *born)
+{
+    char text[1024];
+    const char *after = read_file(pid, "stat", text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+
+    if (!after || after[1] != ' ')
+        return false;
+    *state = after[2];
+    after += 2;
+    for (int field = 3; after && field < 22; field++)
+        after = strchr(after + 1, ' ');
+    *born = after ? strtoull(after, NULL, 10) : 0;
+    return after != NULL && *state != 'Z' && *state != 'X';
+}
+
+/* Its number in its own namespace: the last of the line. */
+static int64_t number_inside(pid_t pid)
+{
+    char text[4096];
+    const char *line =
+        read_file(pid, "status", text, sizeof(text)) > 0 ? strstr(text, "\nNSpid:") : NULL;
+    int64_t number = pid;
+    char *end;
+
+    if (!line)
+        return number;
+    for (line += strlen("\nNSpid:"); *line && *line != '\n'; line = end) {
+        number = strtoll(line, &end, 10);
+        if (end == line)
+            break;
+    }
+    return number;
+}
+
+static void read_command(struct peer *peer)
+{
+    int length = read_file(peer->pid, "cmdline", peer->command, sizeof(peer->command));
+
+    if (length <= 0) {
+        length = read_file(peer->pid, "comm", peer->command, sizeof(peer->command));
+        length -= length > 0;
+    }
+    while (length > 0 && !peer->command[length - 1])
+        length--;
+    for (int i = 0; i < length; i++)
+        if ((unsigned char)peer->command[i] < ' ' || peer->command[i] == 127)
+            peer->command[i] = ' ';
+    peer->command[length > 0 ? length : 0] = '\0';
+}
+
+/* Open the memory file with this name that a process has. -ENOENT: it has none. */
+static int open_memory(pid_t pid, const char *name, int flags)
+{
+    char path[64], link[64], wanted[64];
+    struct dirent *entry;
+    DIR *directory;
+    int fd = -ENOENT;
+
+    fmt_write(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    directory = opendir(path);
+    if (!directory)
+        return errno == ENOENT ? -ESRCH : -errno;
+    fmt_write(wanted, sizeof(wanted), LINK_PREFIX "%s ", name);
+    while (fd == -ENOENT && (entry = readdir(directory))) {
+        ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
+        if (length <= 0)
+            continue;
+        link[length] = '\0';
+        if (strncmp(link, wanted, strlen(wanted)) != 0)
+            continue;
+        fd = openat(dirfd(directory), entry->d_name, flags | O_CLOEXEC);
+        if (fd < 0)
+            fd = -errno;
+    }
+    closedir(directory);
+    return fd;
+}
+
+/* ---- The page ---- */
+
+static bool read_at(int fd, void *buffer, size_t size, size_t offset)
+{
+    return pread(fd, buffer, size, (off_t)offset) == (ssize_t)size;
+}
+
+/* The head, the shards that are in use, and the parts. */
+static bool copy_page(int fd, struct status *page)
+{
+    unsigned shards;
+
+    if (!read_at(fd, page, HEAD_SIZE, 0))
+        return false;
+    shards = (unsigned)min_u64((uint64_t)page->gauges.threads, STATUS_SHARDS);
+    return read_at(fd, page->shards, shards * sizeof(page->shards[0]), HEAD_SIZE) &&
+           read_at(fd, &page->parts, sizeof(page->parts), offsetof(struct status, parts));
+}
+
+static int check_page(const struct peer *peer)
+{
+    const struct status *page = peer->now;
+
+    if (page->magic != STATUS_MAGIC)
+        return -ENOENT;
+    if (page->version != STATUS_VERSION || page->size != sizeof(*page))
+        return -EPROTO;
+    /* Between fork and its own page, and after vfork, a child has that of its parent. */
+    return page->pid == number_inside(peer->pid) ? 0 : -ENOENT;
+}
+
+int peer_read(struct peer *peer)
+{
+    struct status *fresh = peer->before ? peer->before : calloc(1, sizeof(*fresh));
+
+    if (!fresh)
+        return -ENOMEM;
+    peer->before = peer->now;
+    peer->before_ns = peer->now_ns;
+    peer->now = fresh;
+    return peer_read_again(peer);
+}
+
+int peer_read_again(struct peer *peer)
+{
+    peer->now_ns = clock_now_ns();
+    if (!copy_page(peer->status_fd, peer->now))
+        return -EIO;
+    return peer_state(peer) ? 0 : -ESRCH;
+}
+
+char peer_state(const struct peer *peer)
+{
+    uint64_t born;
+    char state;
+
+    return read_stat(peer->pid, &state, &born) && born == peer->born ? state : 0;
+}
+
+int peer_open(pid_t pid, struct peer *peer)
+{
+    char path[32];
+    struct stat info;
+    char state;
+    int error = 0;
+
+    *peer = (struct peer){.pid = pid, .status_fd = -1};
+    fmt_write(path, sizeof(path), "/proc/%d", (int)pid);
+    if (stat(path, &info) != 0 || !read_stat(pid, &state, &peer->born))
+        return -ESRCH;
+    peer->uid = info.st_uid;
+    peer->status_fd = open_memory(pid, STATUS_NAME, O_RDONLY);
+    if (peer->status_fd < 0)
+        return peer->status_fd;
+    peer->now = calloc(1, sizeof(*peer->now));
+    peer->now_ns = clock_now_ns();
+    if (!peer->now)
+        error = -ENOMEM;
+    else if (!read_at(peer->status_fd, peer->now, HEAD_SIZE, 0))
+        error = -EPROTO;
+    error = error ? error : check_page(peer);
+    if (!error && !copy_page(peer->status_fd, peer->now))
+        error = -EPROTO;
+    if (error)
+        peer_close(peer);
+    else
+        read_command(peer);
+    return error;
+}
+
+void peer_close(struct peer *peer)
+{
+    if (peer->status_fd >= 0)
+        close(peer->status_fd);
+    free(peer->now);
+    free(peer->before);
+    *peer = (struct peer){.status_fd = -1};
+}
+
+/* ---- Lists ---- */
+
+static bool is_listed(const struct peer *list, unsigned count, pid_t pid)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (list[i].pid == pid)
+            return true;
+    return false;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct peer *left = a, *right = b;
+
+    return (left->pid > right->pid) - (left->pid < right->pid);
+}
+
+static void drop_ended(struct peer *list, unsigned *count)
+{
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < *count; i++) {
+        if (peer_read(&list[i]) == 0)
+            list[left++] = list[i];
+        else
+            peer_close(&list[i]);
+    }
+    *count = left;
+}
+
+struct peer *peer_update(struct peer *list, unsigned *count)
+{
+    struct dirent *entry;
+    DIR *proc = opendir("/proc");
+
+    drop_ended(list, count);
+    while (proc && (entry = readdir(proc))) {
+        pid_t pid = peer_parse_pid(entry->d_name);
+        struct peer found, *longer;
+
+        if (pid < 0 || is_listed(list, *count, pid) || peer_open(pid, &found))
+            continue;
+        longer = realloc(list, (*count + 1) * sizeof(*list));
+        if (!longer) {
+            peer_close(&found);
+            break;
+        }
+        list = longer;
+        list[(*count)++] = found;
+    }
+    if (proc)
+        closedir(proc);
+    if (*count)
+        qsort(list, *count, sizeof(*list), by_number);
+    return list;
+}
+
+struct peer *peer_list(unsigned *count)
+{
+    *count = 0;
+    return peer_update(NULL, count);
+}
+
+pid_t peer_parse_pid(const char *text)
+{
+    char *end;
+    long number;
+
+    errno = 0;
+    number = strtol(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end && !errno && number > 0 && number <= INT32_MAX
+               ? (pid_t)number
+               : -1;
+}
+
+void peer_explain(const char *text, int error)
+{
+    char name[8];
+
+    switch (error) {
+    case -ESRCH:
+        msg_error("%s: there is no such process", text);
+        break;
+    case -EACCES:
+    case -EPERM:
+        msg_error("%s: the process belongs to somebody else; only its owner and root may", text);
+        break;
+    case -ENOENT:
+        msg_error("%s: the process is not under uswap; see uswap ps", text);
+        break;
+    case -EPROTO:
+        msg_error("%s: the process runs with another version of uswap", text);
+        break;
+    default:
+        msg_error("%s: cannot be read (%s)", text, fmt_errno(error, name));
+    }
+}
+
+struct control *peer_control(const struct peer *peer)
+{
+    int fd = open_memory(peer->pid, CONTROL_NAME, O_RDWR);
+    struct control *page;
+
+    if (fd < 0)
+        return NULL;
+    page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (page == MAP_FAILED)
+        return NULL;
+    if (page->magic == CONTROL_MAGIC && page->version == CONTROL_VERSION)
+        return page;
+    munmap(page, sizeof(*page));
+    return NULL;
+}
+
+/* ---- What it says ---- */
+
+uint64_t peer_rate(const struct peer *peer, enum stats_counter counter)
+{
+    uint64_t count = status_sum(peer->now, counter);
+    uint64_t start = peer->before ? peer->before_ns : peer->now->started_ns;
+    double seconds = (double)(peer->now_ns - start) / 1e9;
+
+    if (peer->before)
+        count -= status_sum(peer->before, counter);
+    return seconds > 0 ? (uint64_t)((double)count / seconds + 0.5) : 0;
+}
+
+uint64_t peer_own_rate(const struct peer *peer, enum stats_counter counter)
+{
+    uint64_t at = peer->now->second.at;
+
+    return peer->now_ns - at < 3 * STATUS_SECOND_NS ? peer->now->second.rates[counter] : 0;
+}
+
+void peer_histogram(const struct peer *peer, enum status_histogram which, struct histogram *into)
+{
+    struct histogram old = {0};
+
+    *into = (struct histogram){0};
+    status_merge(peer->now, which, into);
+    if (!peer->before)
+        return;
+    status_merge(peer->before, which, &old);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        into->count[i] -= old.count[i];
+}
+
+uint64_t peer_percentile(const struct peer *peer, enum status_histogram which, double percent)
+{
+    struct histogram times;
+
+    peer_histogram(peer, which, &times);
+    return histogram_percentile(&times, percent);
+}
+
+uint64_t peer_resident(const struct peer *peer)
+{
+    const struct status_gauges *gauges = &peer->now->gauges;
+
+    return (uint32_t)gauges->pages * PAGE_SIZE + (uint64_t)gauges->metadata;
+}
+
+uint64_t peer_swapped(const struct peer *peer)
+{
+    int64_t pages = peer->now->gauges.swapped;
+
+    return pages > 0 ? (uint64_t)pages * PAGE_SIZE : 0;
+}
+
+const char *peer_user(const struct peer *peer)
+{
+    static char number[16];
+    const struct passwd *entry = getpwuid(peer->uid);
+
+    if (entry)
+        return entry->pw_name;
+    fmt_write(number, sizeof(number), "%u", peer->uid);
+    return number;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Another process under uswap, seen from outside through its status page. The page is copied with
+ * read(), not mapped: reading a hole of a mapped memory file would allocate it.
+ */
+#ifndef USWAP_CMD_PEER_H
+#define USWAP_CMD_PEER_H
+
+#include "observe/control.h"
+#include "observe/status.h"
+
+#include <sys/types.h>
+
+struct peer {
+    pid_t pid;
+    uid_t uid;
+    uint64_t born; /* as /proc/PID/stat says it: tells a process from a later one with its number */
+    int status_fd;
+    char command[256];
+    struct status *now;    /* the last copy */
+    struct status *before; /* the one before it; NULL: there is none */
+    uint64_t now_ns, before_ns;
+};
+
+/*
+ * Find the page of a process and copy it. -ESRCH: no such process; -EACCES: it belongs to somebody
+ * else; -ENOENT: it is not under uswap; -EPROTO: its uswap is another version. Says nothing.
+ */
+int peer_open(pid_t pid, struct peer *peer) must_check;
+void peer_close(struct peer *peer);
+
+/* Copy the page anew. -ESRCH: the process has ended. */
+int peer_read(struct peer *peer) must_check;
+
+/* The same in place of the last copy. */
+int peer_read_again(struct peer *peer) must_check;
+
+/* 'R', 'S', 'T' and so on; 0: it has ended. */
+char peer_state(const struct peer *peer);
+
+/* All processes under uswap that may be read, by number. NULL and count 0: none. Free with
+ * peer_close() for each, and free(). */
+struct peer *peer_list(unsigned *count);
+
+/* Append those that are new to a list, and take off those that have ended. */
+struct peer *peer_update(struct peer *list, unsigned *count);
+
+/* Explain an error of peer_open() on stderr. */
+void peer_explain(const char *text, int error);
+
+/* A process number; -1: it is none. */
+pid_t peer_parse_pid(const char *text);
+
+/* Map the control page, to ask for something; NULL: it cannot be opened. */
+struct control *peer_control(const struct peer *peer);
+
+/* What happened per second between the two copies, or since the start. */
+uint64_t peer_rate(const struct peer *peer, enum stats_counter counter);
+
+/* The rate that the process measured itself; 0 when nothing has happened lately. */
+uint64_t peer_own_rate(const struct peer *peer, enum stats_counter counter);
+
+/* The percentile of what was counted between the two copies, or since the start. */
+uint64_t peer_percentile(const struct peer *peer, enum status_histogram which, double percent);
+void peer_histogram(const struct peer *peer, enum status_histogram which, struct histogram *into);
+
+uint64_t peer_resident(const struct peer *peer);
+uint64_t peer_swapped(const struct peer *peer);
+
+/* The name of the owner, or the number. */
+const char *peer_user(const struct peer *peer);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* uswap stat: what processes under uswap do, line by line like vmstat. */
+#include "ask.h"
+#include "base/msg.h"
+#include "base/size.h"
+#include "command.h"
+#include "print.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The times of a header; a terminal page has more lines. */
+#define HEADER_EVERY 20
+
+/* Timing goes on for so long after the last look: a reader that dies leaves it on no longer. */
+#define PARTS_EXTRA_NS UINT64_C(2000000000)
+
+/* How long a process may take to bring its page up to date. */
+#define REFRESH_MS 200
+
+struct request {
+    double interval;     /* seconds; 0: once */
+    unsigned long count; /* 0: until all have ended */
+    bool json;
+    bool parts;
+};
+
+static int read_interval(const char *label, const char *value, void *target)
+{
+    struct request *request = target;
+    char *end;
+
+    request->interval = strtod(value, &end);
+    if (end != value && !*end && request->interval >= 0.01 && request->interval <= 86400)
+        return 0;
+    msg_error("%s%s: not a number of seconds from 0.01 to 86400", label, value);
+    return -1;
+}
+
+static int read_count(const char *label, const char *value, void *target)
+{
+    struct request *request = target;
+    char *end;
+
+    request->count = strtoul(value, &end, 10);
+    if (*value >= '0' && *value <= '9' && !*end && request->count > 0)
+        return 0;
+    msg_error("%s%s: not a number from 1 on", label, value);
+    return -1;
+}
+
+static int read_json(const char *label, const char *value, void *target)
+{
+    ((struct request *)target)->json = true;
+    return 0;
+}
+
+static int read_parts(const char *label, const char *value, void *target)
+{
+    ((struct request *)target)->parts = true;
+    return 0;
+}
+
+static const struct option options[] = {
+    {"--interval", "SECONDS", "a line every so often, until the process ends", read_interval},
+    {"--count", "N", "end after so many lines", read_count},
+    {"--json", NULL, "a JSON object a line, with all there is to know", read_json},
+    {"--parts", NULL, "time the parts of page faults for an interval", read_parts},
+    {0},
+};
+
+static void print_header(void)
+{
+    printf("%7s %8s %8s %8s %8s %6s %8s %8s %8s %8s %6s\n", "PID", "RESIDENT", "SWAPPED", "READS/s",
+           "FAULTS/s", "AHEAD%", "IN/s", "OUT/s", "p50 us", "p99 us", "ERRORS");
+}
+
+/* How many of the objects that were read ahead were seen to be used. */
+static unsigned ahead_percent(const struct peer *peer)
+{
+    uint64_t ahead = status_sum(peer->now, STAT_OBJECTS_READ_AHEAD);
+    uint64_t hits = status_sum(peer->now, STAT_READ_AHEAD_HITS);
+
+    if (peer->before) {
+        ahead -= status_sum(peer->before, STAT_OBJECTS_READ_AHEAD);
+        hits -= status_sum(peer->before, STAT_READ_AHEAD_HITS);
+    }
+    return ahead ? (unsigned)min_u64(100 * hits / ahead, 100) : 0;
+}
+
+static void print_line(const struct peer *peer)
+{
+    char resident[16], swapped[16], in[16], out[16];
+
+    printf("%7d %8s %8s %8lu %8lu %6u %8s %8s %8.1f %8.1f %6lu\n", (int)peer->pid,
+           size_format(peer_resident(peer), resident), size_format(peer_swapped(peer), swapped),
+           (unsigned long)peer_rate(peer, STAT_FAULTS_MAJOR),
+           (unsigned long)peer_rate(peer, STAT_FAULTS_MINOR), ahead_percent(peer),
+           size_format(peer_rate(peer, STAT_BYTES_READ), in),
+           size_format(peer_rate(peer, STAT_BYTES_WRITTEN), out),
+           (double)peer_percentile(peer, HISTOGRAM_MAJOR, 50) / 1e3,
+           (double)peer_percentile(peer, HISTOGRAM_MAJOR, 99) / 1e3,
+           (unsigned long)(status_sum(peer->now, STAT_IO_ERRORS) +
+                           status_sum(peer->now, STAT_OBJECTS_POISONED)));
+}
+
+static void print_all(const struct request *request, const struct peer *list, unsigned count,
+                      unsigned long round)
+{
+    if (!request->json && !request->parts && round % HEADER_EVERY == 0)
+        print_header();
+    for (unsigned i = 0; i < count; i++) {
+        if (request->parts && request->json)
+            print_json_parts(&list[i]);
+        else if (request->parts)
+            print_parts(&list[i]);
+        else if (!request->json)
+            print_line(&list[i]);
+        else {
+            print_json_peer(&list[i]);
+            putchar('\n');
+        }
+    }
+    fflush(stdout);
+}
+
+static void wait_for(double seconds)
+{
+    struct timespec time = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+
+    nanosleep(&time, NULL);
+}
+
+/* Switch the timing of parts on, or have it go on. */
+static bool time_parts(const struct peer *list, unsigned count, double seconds)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (ask_for_parts(&list[i], (uint64_t)(seconds * 1e9) + PARTS_EXTRA_NS))
+            continue;
+        msg_error("%d: %s", (int)list[i].pid, ask_describe(ASK_FORBIDDEN));
+        return false;
+    }
+    return true;
+}
+
+/* Regions, and what processes share, are on the page when somebody asks. */
+static void bring_up_to_date(struct peer *list, unsigned count)
+{
+    int ignored;
+
+    for (unsigned i = 0; i < count; i++)
+        if (list[i].now->control_thread &&
+            ask(&list[i], CONTROL_REFRESH, 0, REFRESH_MS, &ignored) == ASK_DONE &&
+            !list[i].before && peer_read_again(&list[i]))
+            msg_debug("%d has ended", (int)list[i].pid);
+}
+
+/* Take off the list what has ended; with one process that was named nothing is added. */
+static struct peer *look_again(struct peer *list, unsigned *count, bool named)
+{
+    if (!named)
+        return peer_update(list, count);
+    if (*count && peer_read(&list[0])) {
+        peer_close(&list[0]);
+        *count = 0;
+    }
+    return list;
+}
+
+static struct peer *watch(const struct request *request, struct peer *list, unsigned *count,
+                          bool named)
+{
+    double seconds = request->interval > 0 ? request->interval : 1;
+    unsigned long rounds = request->count ? request->count : 1;
+    bool endless = request->interval > 0 && !request->count;
+    bool first = !request->parts && request->interval <= 0;
+
+    for (unsigned long i = 0; (endless || i < rounds) && (*count || !named); i++) {
+        if (request->parts && !time_parts(list, *count, seconds))
+            break;
+        if (!first || i > 0)
+            wait_for(seconds);
+        if (request->json)
+            bring_up_to_date(list, *count);
+        if (!first || i > 0)
+            list = look_again(list, count, named);
+        print_all(request, list, *count, i);
+    }
+    return list;
+}
+
+static int run_stat(const struct command *command, char **arguments)
+{
+    struct request request = {0};
+    struct peer *list = NULL;
+    unsigned count = 0;
+    bool named;
+    int status, error;
+
+    if (!command_parse(command, arguments, &request, &arguments, &status))
+        return status;
+    named = arguments[0] != NULL;
+    if (named && (arguments[1] || peer_parse_pid(arguments[0]) < 0)) {
+        msg_error("stat: %s: give the number of one process, or none for all", arguments[0]);
+        return EXIT_USAGE;
+    }
+    if (named) {
+        list = calloc(1, sizeof(*list));
+        error = list ? peer_open(peer_parse_pid(arguments[0]), list) : -ENOMEM;
+        count = !error;
+        if (error)
+            peer_explain(arguments[0], error);
+    } else {
+        list = peer_list(&count);
+    }
+    status = named && !count ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (!status)
+        list = watch(&request, list, &count, named);
+    for (unsigned i = 0; i < count; i++)
+        peer_close(&list[i]);
+    free(list);
+    return status;
+}
+
+const struct command command_stat = {
+    "stat",
+    "[PID]",
+    "Show what one process, or all under uswap, are doing",
+    "\nOne line has the averages since the start; with --interval, of each interval. Options come\n"
+    "before PID. READS/s are page faults that read from a store, FAULTS/s those that found the\n"
+    "page in memory or made a new one; IN/s and OUT/s bytes read and written; AHEAD% the part\n"
+    "of the read-ahead that was seen to be used; p50 and p99 the times of READS.\n",
+    options,
+    run_stat,
+};
