@@ -56,18 +56,17 @@ static enum ask_outcome give_up(const struct peer *peer, struct control *page, u
     return state == 'T' || state == 't' ? ASK_STOPPED : ASK_SILENT;
 }
 
-static bool makes_progress(struct peer *peer, uint64_t *resident)
+static bool makes_progress(const struct peer *peer, uint64_t *resident)
 {
     uint64_t before = *resident;
 
-    if (peer_read_again(peer))
-        return false;
-    *resident = peer_resident(peer);
+    *resident = peer_resident_now(peer);
     return *resident < before;
 }
 
 /* Wait for the answer. The time begins anew while memory is given up. */
-static bool wait_for_answer(struct peer *peer, struct control *page, uint32_t number, unsigned ms)
+static bool wait_for_answer(const struct peer *peer, struct control *page, uint32_t number,
+                            unsigned ms)
 {
     uint64_t end = clock_now_ns() + ms * NS_PER_MS;
     uint64_t resident = UINT64_MAX;
@@ -88,8 +87,8 @@ static bool wait_for_answer(struct peer *peer, struct control *page, uint32_t nu
     }
 }
 
-enum ask_outcome ask(struct peer *peer, enum control_kind kind, uint64_t argument, unsigned ms,
-                     int *result)
+enum ask_outcome ask(const struct peer *peer, enum control_kind kind, uint64_t argument,
+                     unsigned ms, int *result)
 {
     struct control *page = peer_control(peer);
     enum ask_outcome outcome = ASK_DONE;
@@ -161,7 +160,7 @@ static const char *explain_budget(int error)
     }
 }
 
-bool ask_for_budget(struct peer *peer, uint64_t ram, unsigned ms, char *text, size_t size)
+bool ask_for_budget(const struct peer *peer, uint64_t ram, unsigned ms, char *text, size_t size)
 {
     char label[16];
     int result = 0;

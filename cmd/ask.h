@@ -17,8 +17,8 @@ enum ask_outcome {
 };
 
 /* Ask, and wait up to so many ms; as long again while the process gives up memory. */
-enum ask_outcome ask(struct peer *peer, enum control_kind kind, uint64_t argument, unsigned ms,
-                     int *result);
+enum ask_outcome ask(const struct peer *peer, enum control_kind kind, uint64_t argument,
+                     unsigned ms, int *result);
 
 /* The same in words, for messages. */
 const char *ask_describe(enum ask_outcome outcome);
@@ -28,6 +28,6 @@ _Bool ask_for_parts(const struct peer *peer, uint64_t ns);
 
 /* Change the budget, waiting as ask() does, and report: a line for people in text. Returns whether
  * it was done. */
-_Bool ask_for_budget(struct peer *peer, uint64_t ram, unsigned ms, char *text, size_t size);
+_Bool ask_for_budget(const struct peer *peer, uint64_t ram, unsigned ms, char *text, size_t size);
 
 #endif

@@ -69,24 +69,42 @@ static bool read_option(const struct command *command, char ***next, void *targe
     return option->read(label, value, target) == 0;
 }
 
+/* What follows the first operand may be for the program that is run. */
+static bool ends_with_program(const struct command *command)
+{
+    return strstr(command->operands, "PROGRAM") != NULL;
+}
+
+/* One argument that begins with a dash. False: the end, with *status. */
+static bool take_option(const struct command *command, char ***next, void *target, int *status)
+{
+    if (strcmp(**next, "-h") == 0 || strcmp(**next, "--help") == 0) {
+        command_help(command);
+        *status = EXIT_SUCCESS;
+        return false;
+    }
+    *status = EXIT_USAGE;
+    return read_option(command, next, target);
+}
+
 _Bool command_parse(const struct command *command, char **arguments, void *target, char ***operands,
                     int *status)
 {
-    while (*arguments && (*arguments)[0] == '-' && (*arguments)[1]) {
-        if (strcmp(*arguments, "--") == 0) {
-            arguments++;
-            break;
-        }
-        if (strcmp(*arguments, "-h") == 0 || strcmp(*arguments, "--help") == 0) {
-            command_help(command);
-            *status = EXIT_SUCCESS;
-            return false;
-        }
-        if (!read_option(command, &arguments, target)) {
-            *status = EXIT_USAGE;
+    char **kept = arguments;
+
+    *operands = arguments;
+    while (*arguments && strcmp(*arguments, "--") != 0) {
+        if ((*arguments)[0] != '-' || !(*arguments)[1]) {
+            if (ends_with_program(command))
+                break;
+            *kept++ = *arguments++;
+        } else if (!take_option(command, &arguments, target, status)) {
             return false;
         }
     }
-    *operands = arguments;
+    arguments += *arguments && strcmp(*arguments, "--") == 0;
+    while (*arguments)
+        *kept++ = *arguments++;
+    *kept = NULL;
     return true;
 }

@@ -27,20 +27,25 @@ struct command {
     int (*run)(const struct command *command, char **arguments);
 };
 
+/* All commands, in the order of the help; ends with NULL. */
+extern const struct command *const command_table[];
+
+extern const struct command command_completion;
 extern const struct command command_ps;
 extern const struct command command_run;
 extern const struct command command_pool;
 extern const struct command command_set;
 extern const struct command command_stat;
+extern const struct command command_top;
 
 /* Print the help of one command on stdout. */
 void command_help(const struct command *command);
 
 /*
- * Read the options at the front of the arguments, which end with NULL: --name value, --name=value;
- * -h and
- * --help print the help; -- ends them. *operands: what follows. Returns true to go on; otherwise
- * *status is the exit code.
+ * Read the options among the arguments, which end with NULL: --name value, --name=value; -h and
+ * --help print the help; -- ends them, and so does the first operand of a command that takes a
+ * program. *operands: what is left, in the same array. Returns true to go on; otherwise *status is
+ * the exit code.
  */
 _Bool command_parse(const struct command *command, char **arguments, void *target, char ***operands,
                     int *status);

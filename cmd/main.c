@@ -34,10 +34,20 @@ static const struct command command_help_row = {
 static const struct command command_version = {
     "version", "", "Show the version", "", no_options, run_version,
 };
-static const struct command *const commands[] = {
-    &command_run,  &command_ps,       &command_stat,    &command_set,
-    &command_pool, &command_help_row, &command_version,
+/* clang-format off */
+const struct command *const command_table[] = {
+    &command_run,
+    &command_ps,
+    &command_stat,
+    &command_top,
+    &command_set,
+    &command_pool,
+    &command_completion,
+    &command_help_row,
+    &command_version,
+    NULL,
 };
+/* clang-format on */
 
 /* What people type instead of a command. */
 static const char *const aliases[][2] = {
@@ -51,9 +61,9 @@ static const struct command *find_command(const char *name)
     for (size_t i = 0; i < array_size(aliases); i++)
         if (strcmp(name, aliases[i][0]) == 0)
             name = aliases[i][1];
-    for (size_t i = 0; i < array_size(commands); i++)
-        if (strcmp(name, commands[i]->name) == 0)
-            return commands[i];
+    for (size_t i = 0; command_table[i]; i++)
+        if (strcmp(name, command_table[i]->name) == 0)
+            return command_table[i];
     msg_error("%s: no such command; see uswap help", name);
     return NULL;
 }
@@ -62,8 +72,8 @@ static void print_commands(FILE *stream)
 {
     fprintf(stream, "usage: uswap COMMAND [ARGUMENT...]\n\n"
                     "Gives a program more memory than its RAM budget.\n\n");
-    for (size_t i = 0; i < array_size(commands); i++)
-        fprintf(stream, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; command_table[i]; i++)
+        fprintf(stream, "  %-10s %s\n", command_table[i]->name, command_table[i]->summary);
     fprintf(stream, "\nuswap COMMAND --help tells more.\n");
 }
 

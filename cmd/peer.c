@@ -77,6 +77,16 @@ static int64_t number_inside(pid_t pid)
     return number;
 }
 
+/* The directory of the program says less than its arguments, and takes their place. */
+static int drop_directory(char *command, int length)
+{
+    const char *slash = length > 0 ? strrchr(command, '/') : NULL;
+    int drop = slash ? (int)(slash + 1 - command) : 0;
+
+    memmove(command, command + drop, (size_t)(length > 0 ? length - drop : 0));
+    return drop;
+}
+
 static void read_command(struct peer *peer)
 {
     int length = read_file(peer->pid, "cmdline", peer->command, sizeof(peer->command));
@@ -87,6 +97,7 @@ static void read_command(struct peer *peer)
     }
     while (length > 0 && !peer->command[length - 1])
         length--;
+    length -= drop_directory(peer->command, length);
     for (int i = 0; i < length; i++)
         if ((unsigned char)peer->command[i] < ' ' || peer->command[i] == 127)
             peer->command[i] = ' ';
@@ -381,6 +392,15 @@ uint64_t peer_resident(const struct peer *peer)
     const struct status_gauges *gauges = &peer->now->gauges;
 
     return (uint32_t)gauges->pages * PAGE_SIZE + (uint64_t)gauges->metadata;
+}
+
+uint64_t peer_resident_now(const struct peer *peer)
+{
+    struct status_gauges gauges;
+
+    if (!read_at(peer->status_fd, &gauges, sizeof(gauges), offsetof(struct status, gauges)))
+        return 0;
+    return (uint64_t)gauges.pages * PAGE_SIZE + (uint64_t)gauges.metadata;
 }
 
 uint64_t peer_swapped(const struct peer *peer)

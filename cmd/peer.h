@@ -32,7 +32,7 @@ void peer_close(struct peer *peer);
 /* Copy the page anew. -ESRCH: the process has ended. */
 int peer_read(struct peer *peer) must_check;
 
-/* The same in place of the last copy. */
+/* The same in place of the last copy, as long as there is no other. */
 int peer_read_again(struct peer *peer) must_check;
 
 /* 'R', 'S', 'T' and so on; 0: it has ended. */
@@ -64,7 +64,9 @@ uint64_t peer_own_rate(const struct peer *peer, enum stats_counter counter);
 uint64_t peer_percentile(const struct peer *peer, enum status_histogram which, double percent);
 void peer_histogram(const struct peer *peer, enum status_histogram which, struct histogram *into);
 
+/* As the last copy has it; as it is now. */
 uint64_t peer_resident(const struct peer *peer);
+uint64_t peer_resident_now(const struct peer *peer);
 uint64_t peer_swapped(const struct peer *peer);
 
 /* The name of the owner, or the number. */

@@ -229,10 +229,11 @@ const struct command command_stat = {
     "stat",
     "[PID]",
     "Show what one process, or all under uswap, are doing",
-    "\nOne line has the averages since the start; with --interval, of each interval. Options come\n"
-    "before PID. READS/s are page faults that read from a store, FAULTS/s those that found the\n"
-    "page in memory or made a new one; IN/s and OUT/s bytes read and written; AHEAD% the part\n"
-    "of the read-ahead that was seen to be used; p50 and p99 the times of READS.\n",
+    "\nOne line has the averages since the start; with --interval, those of each interval. "
+    "READS/s\n"
+    "are page faults that read from a store, FAULTS/s those that found the page in memory or made\n"
+    "a new one; IN/s and OUT/s bytes read and written; AHEAD% the part of the read-ahead that was\n"
+    "seen to be used; p50 and p99 the times of READS.\n",
     options,
     run_stat,
 };
