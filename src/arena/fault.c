@@ -89,12 +89,49 @@ static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
     }
 }
 
-static int resolve_empty(const struct region *region, object_t page, uint64_t word)
+/*
+ * A thread that goes down through fresh memory, as one does that fills a table from its end: where
+ * to begin for a fault on this page. Only while memory is plenty. All from there on is fresh,
+ * unless another thread changes it now; then the fault is looked at again.
+ */
+static object_t begin_below(const struct region *region, object_t page)
 {
-    object_t object = object_of(page);
+    uint32_t limit = (uint32_t)min_u64(FRESH_AHEAD_MAX, supply_ahead_limit());
+    bool possible = supply_free_pages() > 2 * supply_ahead_limit() &&
+                    atomic_load_explicit(&region->advice, memory_order_relaxed) != REGION_RANDOM;
+    object_t lowest =
+        (object_t)max_u64(region->first, page + 1 - (possible ? stream_down(page, limit) : 0));
+
+    while (page > lowest && page_mapped(region, page - 1) &&
+           object_state_of(object_load(page - 1)) == OBJECT_EMPTY)
+        page--;
+    return page;
+}
+
+static int fill_down(object_t first, object_t page)
+{
+    uint64_t word = object_load(first);
     uint32_t filled;
     int error;
 
+    if (object_state_of(word) != OBJECT_EMPTY || !object_claim(first, word))
+        return 0;
+    error = fill_zero(first, page + 1 - first, &filled);
+    if (!error && filled == page + 1 - first)
+        stream_extend_down(first, filled);
+    stats_add(STAT_FAULTS_MINOR, 1);
+    return error;
+}
+
+static int resolve_empty(const struct region *region, object_t page, uint64_t word)
+{
+    object_t object = object_of(page);
+    object_t first = object_pages(object) == 1 ? begin_below(region, page) : page;
+    uint32_t filled;
+    int error;
+
+    if (first < page)
+        return fill_down(first, page);
     if (!object_claim(object, word))
         return 0;
     parts_end(PART_LOOKUP);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Read-ahead: sees that a thread goes through memory in order, and says how far to go ahead of it.
- */
+/* Read-ahead: sees that a thread goes through memory in order, up or down, and says how far to go
+ * ahead of it. */
 #ifndef USWAP_ARENA_STREAM_H
 #define USWAP_ARENA_STREAM_H
 
@@ -15,5 +15,12 @@
  */
 uint32_t stream_next(object_t page, uint32_t limit);
 void stream_extend(object_t page, uint32_t pages);
+
+/*
+ * The same for a thread that goes down: how many pages up to this one, at most limit, to bring in;
+ * 0: it does not go down here. stream_extend_down() tells the first of them, and how many were.
+ */
+uint32_t stream_down(object_t page, uint32_t limit);
+void stream_extend_down(object_t page, uint32_t pages);
 
 #endif

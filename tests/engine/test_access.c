@@ -37,6 +37,30 @@ static void fresh_memory_is_zero(uint64_t object_size)
     engine_verify_zero(set + SET / 2 + PAGE_SIZE, SET / 2 - PAGE_SIZE);
 }
 
+/* From the end to the beginning, page by page: what is fresh is zero, and stays as it is written.
+ */
+static void downwards(char *set, size_t size, uint64_t tag)
+{
+    for (size_t at = size; at > 0; at -= PAGE_SIZE) {
+        engine_verify_zero(set + at - PAGE_SIZE, PAGE_SIZE);
+        engine_fill(set + at - PAGE_SIZE, PAGE_SIZE, tag + at);
+    }
+    for (size_t at = PAGE_SIZE; at <= size; at += PAGE_SIZE)
+        engine_verify(set + at - PAGE_SIZE, PAGE_SIZE, tag + at);
+}
+
+static void down_through_fresh_memory(uint64_t object_size)
+{
+    engine_start(RAM, STORE);
+    char *set = engine_map(RAM / 4 + 3 * PAGE_SIZE, object_size);
+    struct uswap_stats before = engine_stats();
+    downwards(set, RAM / 4 + 3 * PAGE_SIZE, 1);
+    expect(engine_stats().faults_minor - before.faults_minor < RAM / 4 / PAGE_SIZE / 8);
+    before = engine_stats();
+    downwards(engine_map(SET, object_size), SET, 2);
+    engine_expect_swapping(&before);
+}
+
 /* Blocks of memory, each as its version says; version 0 is zero. */
 struct blocks {
     char *memory;
@@ -160,6 +184,9 @@ static const struct engine_case cases[] = {
     {.name = "sequential_2m", .run = sequential, .parameter = 2 * MIB},
     {.name = "fresh_memory_is_zero_4k", .run = fresh_memory_is_zero, .parameter = 4 * KIB},
     {.name = "fresh_memory_is_zero_64k", .run = fresh_memory_is_zero, .parameter = 64 * KIB},
+    {.name = "down_through_fresh_memory_4k",
+     .run = down_through_fresh_memory,
+     .parameter = 4 * KIB},
     {.name = "random_4k", .run = at_random, .parameter = 4 * KIB},
     {.name = "random_16k", .run = at_random, .parameter = 16 * KIB},
     {.name = "random_64k", .run = at_random, .parameter = 64 * KIB},
