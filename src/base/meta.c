@@ -21,6 +21,8 @@ static void *reserve(size_t size, int sharing)
     if (address < 0 && address > -4096)
         return NULL;
     sys_call(SYS_madvise, address, align_up(size, PAGE_SIZE), MADV_NOHUGEPAGE);
+    /* A core dump would walk all of it. */
+    sys_call(SYS_madvise, address, align_up(size, PAGE_SIZE), MADV_DONTDUMP);
     return (void *)address;
 }
 
