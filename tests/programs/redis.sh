@@ -49,6 +49,7 @@ loader=$!
 ask bgsave >/dev/null
 check_keys 'under load and BGSAVE'
 wait_for eval 'ask info persistence | grep -q "rdb_bgsave_in_progress:0"'
+# A child that is killed by a signal leaves no statistics, and tells only here.
 expect 'BGSAVE ended well' grep -q 'rdb_last_bgsave_status:ok' <(ask info persistence)
 wait_for eval 'ask bgrewriteaof | grep -q started'
 check_keys 'under load and a rewrite'
