@@ -196,6 +196,9 @@ static int fill_file(int fd, const struct pool_options *options)
     uint64_t share = options->share ? options->share : pool_file_default_share(options->ram);
     int error = pool_file_make(fd, options->ram, share);
 
+    /* All of it now: a file system that is full later must not stop a member. */
+    if (!error)
+        error = -posix_fallocate(fd, 0, sizeof(struct pool_file));
     if (!error && fchown(fd, (uid_t)-1, options->group))
         error = -errno;
     if (!error && fchmod(fd, options->mode))
@@ -430,7 +433,7 @@ static const struct command commands[] = {
     {"pool show", "NAME", "Show the members of a pool: shares, memory, ages",
      "\nAGE is that of what leaves a member next: how many steps of 64 objects have come into "
      "memory\n"
-     "in the pool since it was last known to be used. Hot objects count as four times younger.\n",
+     "in the pool since it was last known to be used. Hot objects count as 16 times younger.\n",
      no_options, run_show},
     {"pool resize", "NAME SIZE", "Change the size of a pool, also while it is used", "", no_options,
      run_resize},

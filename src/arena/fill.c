@@ -396,7 +396,10 @@ static uint64_t flags_for(uint64_t word)
 {
     uint32_t distance = evict_clock() - object_where_of(word);
 
-    return distance < pool_resident_count() / 2 ? OBJECT_HOT : 0;
+    /* One that a fair part of a pool would have held is not to lose against who takes more. */
+    uint64_t near = budget_is_shared() ? budget_fair() >> PAGE_SHIFT : pool_resident_count() / 2;
+
+    return distance < near ? OBJECT_HOT : 0;
 }
 
 /* Slots that are kept make eviction cheap, as long as there are enough for those who have none. */

@@ -9,6 +9,10 @@
  * proved that they are used: they count as HOT_BONUS times younger, so that a scan in one process
  * does not push the hot set of another out, and yet an idle process gives its memory up in time.
  *
+ * Age alone would let one that scans take all: what it holds is always younger than what others
+ * keep because they use it. So a member that holds no more than a fair part is not asked by one
+ * that holds more, unless it is idle; and one that holds less may ask any that holds more.
+ *
  * Nobody waits for long. A member from which something has been wanted for PATIENCE_MS without any
  * progress (it is stopped, busy or on a slow disk) is passed over until it has served; so only the
  * first one to ask it loses time, and no queue forms behind it. Nobody is asked for more than what
@@ -36,11 +40,17 @@
 #include <sys/prctl.h>
 
 #define PATIENCE_MS 10
-#define HOT_BONUS   4
+#define HOT_BONUS   16
 
 /* One wait, and how many of them one need is worth. */
 #define WAIT_NS    2000000
 #define ROUNDS_MAX 5
+
+/* The server goes step by step, so that what is used is touched before it leaves. */
+#define CHANCE_NS 4000000
+
+/* How often the pool is filled anew before what has not been touched meanwhile is idle. */
+#define IDLE_ROUNDS 2
 
 /* Nobody is asked whose tail is not older by this part and a step. */
 #define AGE_MARGIN 8
@@ -86,28 +96,72 @@ static bool is_silent(const struct pool_member *place)
            pool_file_now_ms() - atomic_load(&place->wanted_since) > PATIENCE_MS;
 }
 
-static bool can_lend(unsigned member)
+static bool lives(unsigned member)
 {
-    const struct pool_member *place = sharing_place(member);
-
-    return member != sharing_own() &&
-           (atomic_load_explicit(&place->state, memory_order_relaxed) & POOL_PLACE_MASK) !=
-               POOL_FREE &&
-           ledger_held(&sharing_file->pages, member) >
-               atomic_load_explicit(&place->share, memory_order_relaxed);
+    return (atomic_load_explicit(&sharing_place(member)->state, memory_order_relaxed) &
+            POOL_PLACE_MASK) != POOL_FREE;
 }
 
-/* The member with the oldest tail, if it is older than ours; POOL_MEMBERS: nobody. */
+static uint64_t held_by(unsigned member)
+{
+    return ledger_held(&sharing_file->pages, member);
+}
+
+/* What each member can hold when those that hold less than the average leave the rest to others. */
+static uint64_t fair_part(uint32_t count)
+{
+    uint64_t limit = ledger_limit(&sharing_file->pages), small = 0;
+    uint64_t average = limit / max_u64(sharing_members(), 1), large = 0;
+
+    for (unsigned member = 0; member < count; member++) {
+        if (!lives(member))
+            continue;
+        if (held_by(member) < average && member != sharing_own())
+            small += held_by(member);
+        else
+            large++;
+    }
+    return (limit - min_u64(small, limit)) / max_u64(large, 1);
+}
+
+/* Nothing has come or come back into its memory for as long as it takes to fill the pool anew,
+ * IDLE_ROUNDS times. */
+static bool is_idle(const struct pool_member *place)
+{
+    uint32_t age = atomic_load_explicit(&sharing_file->epoch, memory_order_relaxed) -
+                   atomic_load_explicit(&place->tail, memory_order_relaxed);
+
+    return age > IDLE_ROUNDS * ledger_limit(&sharing_file->pages) / AGE_STEP;
+}
+
+/* How old the objects of a member are that may be asked; 0: it may not. */
+static uint32_t age_to_ask(unsigned member, uint64_t fair, uint32_t own_age)
+{
+    const struct pool_member *place = sharing_place(member);
+    bool modest = held_by(member) <= fair, we_are_modest = held_by(sharing_own()) <= fair;
+    uint32_t age = age_of(place);
+
+    if (member == sharing_own() || !lives(member) || is_silent(place) ||
+        held_by(member) <= atomic_load_explicit(&place->share, memory_order_relaxed))
+        return 0;
+    if (modest && !we_are_modest && !is_idle(place))
+        return 0;
+    if (we_are_modest && !modest)
+        return age + 1;
+    return age > own_age + own_age / AGE_MARGIN + 1 ? age : 0;
+}
+
+/* The member with the oldest tail of those that may be asked; POOL_MEMBERS: nobody. */
 static unsigned find_oldest(void)
 {
-    uint32_t count = atomic_load(&sharing_file->count);
-    uint32_t own = age_of(sharing_place(sharing_own()));
-    uint32_t oldest = own + own / AGE_MARGIN + 1;
+    uint32_t count = atomic_load(&sharing_file->count), oldest = 0;
+    uint32_t own_age = age_of(sharing_place(sharing_own()));
+    uint64_t fair = fair_part(count);
     unsigned found = POOL_MEMBERS;
 
     for (unsigned member = 0; member < count; member++) {
-        uint32_t age = can_lend(member) ? age_of(sharing_place(member)) : 0;
-        if (age > oldest && !is_silent(sharing_place(member))) {
+        uint32_t age = age_to_ask(member, fair, own_age);
+        if (age > oldest) {
             oldest = age;
             found = member;
         }
@@ -154,10 +208,18 @@ bool lend_wait(uint32_t pages, unsigned *rounds)
     if (!lend_ask(pages))
         return false;
     ++*rounds;
+    if (budget_held() <= budget_fair())
+        atomic_store(&sharing_file->starved, pool_file_now_ms());
     atomic_fetch_add(&sharing_file->waiters, 1);
     futex_wait_shared(&sharing_file->events, seen, WAIT_NS);
     atomic_fetch_sub(&sharing_file->waiters, 1);
     return true;
+}
+
+bool lend_must_leave_room(void)
+{
+    return budget_is_shared() && budget_held() > budget_fair() &&
+           pool_file_now_ms() - atomic_load(&sharing_file->starved) < PATIENCE_MS;
 }
 
 /* ---- Serving ---- */
@@ -169,6 +231,13 @@ static void tell(void)
         futex_wake_all_shared(&sharing_file->events);
 }
 
+static void give_a_chance(void)
+{
+    static _Atomic uint32_t never;
+
+    futex_wait(&never, 0, CHANCE_NS);
+}
+
 /* Give so many pages back, or as many as are borrowed, or as can be had without waiting long. */
 static void serve(uint32_t pages)
 {
@@ -177,17 +246,14 @@ static void serve(uint32_t pages)
     unsigned fruitless = 0;
 
     while (budget_held() >> PAGE_SHIFT > goal && fruitless < ROUNDS_MAX) {
-        uint32_t seen = supply_events();
         bool given;
+
         gate_enter();
         given = supply_lend((uint32_t)(budget_held() >> PAGE_SHIFT) - goal);
         gate_leave();
         tell();
-        if (given)
-            fruitless = 0;
-        else
-            supply_wait(seen, WAIT_NS);
-        fruitless += !given;
+        give_a_chance();
+        fruitless = given ? 0 : fruitless + 1;
     }
 }
 

@@ -20,6 +20,10 @@ bool lend_ask(uint32_t pages);
 /* Ask, and wait a moment for what comes; *rounds counts the waits of one need. false: as above. */
 bool lend_wait(uint32_t pages, unsigned *rounds);
 
+/* Whether room in the pool is to be left to others: this process holds more than its fair part, and
+ * one that holds less waits. */
+bool lend_must_leave_room(void);
+
 /* Give back what members that are dead by now held, if nobody looked just before. true: there were
  * some. */
 bool lend_reap(void);

@@ -140,7 +140,7 @@ static bool use_room(uint32_t count)
     uint64_t free = frame_free_count();
     uint32_t missing = free < count ? (uint32_t)(count - free) : 1;
 
-    if (room <= 0)
+    if (room <= 0 || lend_must_leave_room())
         return false;
     missing = (uint32_t)min_u64(missing, (uint64_t)room);
     return budget_take(missing) && populate(missing) == 0;
@@ -210,7 +210,7 @@ unsigned supply_try(uint32_t count, struct frame_run *runs, unsigned max_runs)
 
 bool supply_take_room(uint32_t count)
 {
-    return budget_headroom() >= (int64_t)count && budget_take(count);
+    return budget_headroom() >= (int64_t)count && !lend_must_leave_room() && budget_take(count);
 }
 
 /* Give free frames back to the system, at most count. */

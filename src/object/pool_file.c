@@ -51,6 +51,7 @@ static uint64_t layout(void)
         offsetof(struct pool_file, epoch),
         offsetof(struct pool_file, events),
         offsetof(struct pool_file, waiters),
+        offsetof(struct pool_file, starved),
         offsetof(struct pool_file, pages),
         offsetof(struct pool_file, promises),
         offsetof(struct pool_file, members),

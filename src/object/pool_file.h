@@ -55,6 +55,8 @@ struct pool_file {
     /* Advances when somebody gives pages back; a futex. */
     _Alignas(64) _Atomic uint32_t events;
     _Atomic uint32_t waiters;
+    /* When one that holds less than its fair part last waited for pages, in milliseconds. */
+    _Atomic uint32_t starved;
 
     struct ledger pages;
     struct ledger promises;

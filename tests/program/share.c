@@ -8,9 +8,11 @@
  *     hold      does nothing
  *
  * and checks every page it touches, and all at the end. Prints "peak KIB" (its VmHWM) and "rounds
- * N", the pages touched. To FILE it writes every tenth of a second the time and the pages touched
- * so far.
+ * N", the pages touched. To FILE it writes every tenth of a second the time, the pages touched and
+ * those read back from a store so far.
  */
+#include <uswap/uswap.h>
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +25,11 @@
 static char *set;
 static uint8_t *versions;
 static size_t pages;
+static uint64_t self; /* makes the words of each process its own */
 
 static uint64_t word(size_t page, uint8_t version, size_t i)
 {
-    uint64_t x = ((uint64_t)getpid() << 40 ^ page << 9 ^ version) * 0x9e3779b97f4a7c15 + i;
+    uint64_t x = (self << 40 ^ page << 9 ^ version) * 0x9e3779b97f4a7c15 + i;
 
     return x ^ x >> 29;
 }
@@ -70,6 +73,18 @@ static size_t choose(const char *pattern, uint64_t round)
     return state % pages;
 }
 
+/* Under uswap there are some. */
+int uswap_get_stats(struct uswap_stats *stats, size_t size) __attribute__((weak));
+
+static uint64_t pages_read(void)
+{
+    struct uswap_stats stats = {0};
+
+    if (uswap_get_stats)
+        uswap_get_stats(&stats, sizeof(stats));
+    return stats.bytes_read / PAGE;
+}
+
 static void touch_some(const char *pattern, uint64_t *rounds)
 {
     if (strcmp(pattern, "hold") == 0) {
@@ -92,7 +107,9 @@ static uint64_t work(const char *pattern, double seconds, FILE *log)
     while (now() - start < seconds) {
         touch_some(pattern, &rounds);
         if (log && now() >= next) {
-            fprintf(log, "%.2f %lu\n", now(), (unsigned long)rounds);
+            fprintf(log, "%.2f %lu %lu\n", now(), (unsigned long)rounds,
+                    (unsigned long)pages_read());
+            fflush(log);
             next += 0.1;
         }
     }
@@ -117,6 +134,7 @@ int main(int argc, char **argv)
 
     if (argc < 4)
         return 2;
+    self = (uint64_t)getpid();
     pages = strtoul(argv[1], NULL, 10) * 1024 * 1024 / PAGE;
     set = malloc(pages * PAGE);
     versions = calloc(pages, 1);
@@ -124,6 +142,8 @@ int main(int argc, char **argv)
         printf("no memory\n");
         return 3;
     }
+    if (log)
+        fprintf(log, "%.2f 0 0\n", now());
     for (size_t page = 0; page < pages; page++)
         fill(page);
     printf("rounds %lu\n", (unsigned long)work(argv[3], strtod(argv[2], NULL), log));
