@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -159,6 +160,84 @@ static void a_full_pipe_does_not_stop_the_program(void **state)
     close(ends[1]);
 }
 
+static void less_grave_messages_are_left_out(void **state)
+{
+    assert_int_equal(msg_level_of("error"), USWAP_ERROR);
+    assert_int_equal(msg_level_of("debug"), USWAP_DETAIL);
+    assert_int_equal(msg_level_of("all"), -1);
+    msg_set_handler(record, NULL);
+    msg_debug("not at first");
+    assert_int_equal(got.calls, 0);
+    msg_set_level(USWAP_WARNING);
+    msg_info("not now");
+    assert_int_equal(got.calls, 0);
+    msg_warning("this");
+    assert_string_equal(got.line, "this");
+    msg_set_level(USWAP_DETAIL);
+    msg_debug("all");
+    assert_string_equal(got.line, "all");
+    msg_set_level(USWAP_INFO);
+}
+
+/* Say the same so many times with stderr on a pipe; returns how many lines came. */
+static unsigned say_often(unsigned times, char *text, size_t size)
+{
+    int ends[2];
+    int saved = dup(2);
+    unsigned lines = 0;
+
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    dup2(ends[1], 2);
+    for (unsigned i = 0; i < times; i++)
+        msg_warning("again %u", i);
+    dup2(saved, 2);
+    close(saved);
+    ssize_t length = read(ends[0], text, size - 1);
+    text[length > 0 ? length : 0] = '\0';
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    close(ends[0]);
+    close(ends[1]);
+    return lines;
+}
+
+static void a_flood_is_cut_and_counted(void **state)
+{
+    static char text[65536];
+    unsigned lines = say_often(500, text, sizeof(text));
+
+    /* One a second more, on a slow machine. */
+    assert_in_range(lines, 20, 60);
+    assert_non_null(strstr(text, "uswap: again 19\n"));
+    msg_set_handler(record, NULL);
+    msg_warning("another kind");
+    assert_int_equal(got.calls, 1);
+    msg_set_handler(NULL, NULL);
+    usleep(1100000);
+    lines = say_often(1, text, sizeof(text));
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(text, " more like this)"));
+}
+
+static void a_log_has_time_process_and_level(void **state)
+{
+    char path[] = "/var/tmp/uswap-unit-log-XXXXXX", line[128] = "", level[32];
+    int fd = mkstemp(path), year, pid;
+
+    assert_true(fd >= 0);
+    assert_int_equal(msg_open_log("/nowhere/log"), -ENOENT);
+    assert_int_equal(msg_open_log(path), 0);
+    msg_info("written %d", 1);
+    assert_true(read(fd, line, sizeof(line) - 1) > 0);
+    assert_int_equal(
+        sscanf(line, "%d-%*d-%*dT%*d:%*d:%*dZ %d %31s written 1\n", &year, &pid, level), 3);
+    assert_in_range(year, 2024, 2200);
+    assert_int_equal(pid, getpid());
+    assert_string_equal(level, "info:");
+    close(fd);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +250,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_stderr_that_takes_nothing_does_no_harm, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_pipe_does_not_stop_the_program, setup, teardown),
+        cmocka_unit_test_setup_teardown(less_grave_messages_are_left_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flood_is_cut_and_counted, setup, teardown),
+        /* The last one: from here on they go to the log. */
+        cmocka_unit_test_setup_teardown(a_log_has_time_process_and_level, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Help, manual pages and completion agree: all have every command and every option of it.
+#
+#     test_agree.sh SOURCE-DIRECTORY
+. "$(dirname "$0")/lib.sh"
+man=$1/man
+
+"$USWAP" completion bash >"$work/bash"
+"$USWAP" completion zsh >"$work/zsh"
+expect 'bash reads its script' bash -n "$work/bash"
+if command -v zsh >/dev/null; then
+    expect 'zsh reads its script' zsh -n "$work/zsh"
+fi
+"$USWAP" completion 2>/dev/null
+expect 'exit code 2: no shell' [ $? -eq 2 ]
+
+# options_of COMMAND...: the long options that its help has.
+options_of() {
+    "$USWAP" "$@" --help | grep -oE '^  (-h, )?--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort -u
+}
+
+# page_of COMMAND: the manual page that describes it.
+page_of() {
+    [ -e "$man/uswap-$1.1" ] && echo "$man/uswap-$1.1" || echo "$man/uswap.1"
+}
+
+# complete WORD...: what bash would offer for the last one.
+complete_bash() {
+    bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _uswap; printf "%s\n" "${COMPREPLY[@]}"' \
+        "$work/bash" "$@"
+}
+
+commands=$("$USWAP" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+expect 'there are commands' [ "$(wc -l <<<"$commands")" -gt 7 ]
+for command in $commands; do
+    page=$(page_of "$command")
+    expect "man: $command" grep -qE "Cm .*\b$command\b" "$page"
+    expect "bash: $command" grep -qx "$command" <(complete_bash uswap "$command")
+    expect "zsh: $command" grep -q "^        '$command:" "$work/zsh"
+    for option in $(options_of "$command"); do
+        expect "man: $command $option" grep -qE "Fl -${option#--}( |$)" "$page"
+        [ "$command" = pool ] && continue
+        expect "bash: $command $option" grep -qx -- "$option" <(complete_bash uswap "$command" --)
+        [ "$option" = --help ] ||
+            expect "zsh: $command $option" grep -q -- "^            '$option\[" "$work/zsh"
+    done
+done
+
+# The other way round: what the pages of single commands describe is there.
+for page in "$man"/uswap-*.1; do
+    command=$(basename "$page" .1)
+    command=${command#uswap-}
+    for option in $(sed -n 's/^\.It.* Fl -\([a-z-]*\).*/--\1/p' "$page"); do
+        expect "help: $command $option" grep -qx -- "$option" <(options_of "$command")
+    done
+    grep -q "^$command$" <<<"$commands" || fail "$page describes no command"
+done
+for option in $(sed -n '/Sh DESCRIPTION/,/Sh ENVIRONMENT/s/^\.It.* Fl -\([a-z-]*\).*/--\1/p' "$man/uswap.1"); do
+    expect "help: $option" grep -q -- "$option" <("$USWAP" run --help; "$USWAP" pool create --help)
+done
+finish

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# uswap top in a real terminal: sizes, without colours, a process that ends while it is open.
+. "$(dirname "$0")/lib.sh"
+command -v tmux >/dev/null || skip 'tmux is missing'
+
+terminal() { tmux -L "uswap-$$" "$@"; }
+trap 'kill -9 $pid 2>/dev/null; terminal kill-server 2>/dev/null; rm -rf "$work"' EXIT
+
+"$USWAP" run --ram 16M --swap "$work/swap:4G" -- "$TOOLS/workset" 40 busy >"$work/out" &
+pid=$!
+
+# open WIDTH HEIGHT LOCALE TERM
+open() {
+    terminal -f /dev/null new-session -d -x "$1" -y "$2" -s top \
+        "env LC_ALL=$3 TERM=$4 $USWAP top --interval 0.2 2>$work/err; echo ended \$?; sleep 1000"
+}
+
+# screen_has WHAT PATTERN: within 20 s.
+screen_has() {
+    local i
+    for ((i = 0; i < 100; i++)); do
+        terminal capture-pane -p -t top >"$work/screen" 2>/dev/null
+        if grep -qE -- "$2" "$work/screen"; then
+            echo "ok: $1"
+            return
+        fi
+        sleep 0.2
+    done
+    fail "$1: no $2 in:"
+    cat "$work/screen"
+}
+fits() { [ "$(wc -L <"$work/screen")" -le "$1" ]; }
+
+open 80 24 C.UTF-8 screen-256color
+screen_has 'the process is listed' "^ +$pid .*workset 40 busy"
+screen_has 'with a bar for memory in both tiers' "$pid.*█+▒+"
+screen_has 'and it swaps' 'swapped  ▒+'
+expect 'nothing is wider than the screen' fits 80
+terminal send-keys -t top '>'
+screen_has 'sorted by the next column' 'sorted by USER'
+terminal send-keys -t top Enter
+screen_has 'Enter opens it' 'HOTTEST REGIONS'
+screen_has 'with its regions' '^ heap '
+screen_has 'and the times of reads' '^ up to '
+terminal send-keys -t top b
+screen_has 'b asks for a budget' "new RAM budget of $pid"
+terminal send-keys -t top 24M Enter
+screen_has 'and the process obeys' 'the budget is 24M'
+terminal send-keys -t top b
+screen_has 'once more' "new RAM budget of $pid"
+terminal send-keys -t top lots Enter
+screen_has 'nonsense is refused' 'lots: not a size'
+terminal resize-window -t top -x 40 -y 10
+screen_has 'a small window shows what fits' '^ RAM +[0-9.]+M of'
+sleep 0.5
+terminal capture-pane -p -t top >"$work/screen"
+expect 'and nothing more' fits 40
+terminal send-keys -t top Escape
+screen_has 'Escape goes back' "^ +$pid "
+terminal resize-window -t top -x 110 -y 30
+screen_has 'a large one has more columns' 'USER.*TREND.*p99'
+terminal send-keys -t top Enter
+screen_has 'open again' 'HOTTEST REGIONS'
+kill -9 $pid
+wait $pid 2>/dev/null
+screen_has 'a process that ends is said to have' "$pid has ended"
+terminal send-keys -t top q
+screen_has 'q ends it well' 'ended 0'
+expect 'nothing was written to stderr' [ ! -s "$work/err" ]
+terminal kill-server
+
+"$USWAP" run --ram 16M --swap "$work/swap:4G" -- "$TOOLS/workset" 40 busy >"$work/out" &
+pid=$!
+open 80 24 C vt100
+screen_has 'without colours and UTF-8' "$pid.*#+=+"
+expect_not 'no other characters' grep -qP '[^\x00-\x7f]' "$work/screen"
+terminal send-keys -t top C-c
+screen_has 'an interrupt ends it well, too' 'ended 0'
+
+"$USWAP" top </dev/null >"$work/out" 2>"$work/err"
+expect 'exit code 2: no terminal' [ $? -eq 2 ]
+expect 'it says what to use instead' grep -q 'uswap stat' "$work/err"
+finish
