@@ -32,6 +32,12 @@
 #define BATCHES 64
 #define WRITES  64
 
+/* A small step masks so many pages here and there, or more of them in a row. */
+#define MEANWHILE_RUNS 3
+
+/* What the swap thread is asked to write at once. */
+#define TASK_PAGES 128
+
 /* The part of the resident pages that is kept masked as a second chance. */
 #define MASKED_SHARE 16
 
@@ -41,6 +47,7 @@
 struct batch {
     _Atomic uint32_t writes_left; /* and one for who fills it */
     _Atomic bool failed;
+    bool by_task;          /* it is filled by the task */
     uint32_t pages;        /* of all objects */
     unsigned object_count; /* objects that need a write */
     unsigned dirty_count;
@@ -67,6 +74,8 @@ static struct {
     _Atomic uint64_t free_writes;
     _Atomic uint64_t in_flight; /* pages */
     _Atomic uint32_t clock;
+    struct store_task write_task;
+    _Atomic bool write_pending; /* the task is on its way or runs */
 } evict;
 
 int evict_init(void)
@@ -91,7 +100,7 @@ uint32_t evict_clock(void)
     return atomic_load_explicit(&evict.clock, memory_order_relaxed);
 }
 
-static struct batch *take_batch(void)
+static struct batch *take_batch(bool by_task)
 {
     int bit = bits_take(&evict.free_batches);
     struct batch *batch = bit < 0 ? NULL : &evict.batches[bit];
@@ -99,6 +108,7 @@ static struct batch *take_batch(void)
     if (batch) {
         atomic_store(&batch->writes_left, 1);
         atomic_store(&batch->failed, false);
+        batch->by_task = by_task;
         batch->pages = 0;
         batch->object_count = 0;
         batch->dirty_count = 0;
@@ -170,10 +180,11 @@ uint32_t evict_mask(object_t *victims, unsigned count)
     return pages;
 }
 
-static uint32_t mask_step(uint32_t pages)
+static uint32_t mask_step(uint32_t pages, unsigned runs)
 {
     object_t victims[EVICT_STEP_MAX];
-    unsigned count = pool_claim_victims(victims, EVICT_STEP_MAX, pages);
+    struct pool_wish wish = {EVICT_STEP_MAX, pages, runs};
+    unsigned count = pool_claim_victims(victims, &wish);
 
     return count ? evict_mask(victims, count) : 0;
 }
@@ -340,6 +351,7 @@ static struct pooled_write *open_write(struct batch *batch, unsigned first)
         return NULL;
     }
     pooled->batch = batch;
+    pooled->write.within = batch->by_task;
     pooled->write.count = 0;
     pooled->write.buffer_count = 0;
     pooled->write.done = write_done;
@@ -374,10 +386,10 @@ static void begin_writing(struct batch *batch, unsigned covered)
 }
 
 /* Start to write masked objects that the caller owns. Returns the pages freed or on their way. */
-static uint32_t evict_write(const object_t *victims, unsigned count)
+static uint32_t evict_write(const object_t *victims, unsigned count, bool by_task)
 {
     struct pooled_write *writes[WRITES];
-    struct batch *batch = take_batch();
+    struct batch *batch = take_batch(by_task);
     unsigned write_count = 0, covered = 0;
     uint32_t pages = 0;
 
@@ -409,12 +421,12 @@ static uint64_t masked_target(void)
     return pool_resident_count() / MASKED_SHARE;
 }
 
-static uint32_t write_step(uint32_t pages)
+static uint32_t write_step(uint32_t pages, bool by_task)
 {
     object_t victims[EVICT_STEP_MAX];
     unsigned count = pool_claim_masked(victims, EVICT_STEP_MAX, pages);
 
-    return count ? evict_write(victims, count) : 0;
+    return count ? evict_write(victims, count, by_task) : 0;
 }
 
 uint32_t evict_step(uint32_t pages)
@@ -422,8 +434,34 @@ uint32_t evict_step(uint32_t pages)
     uint32_t masked = 0, freed = 0;
 
     if (pool_masked_pages() < masked_target() + pages)
-        masked = mask_step(pages);
+        masked = mask_step(pages, EVICT_STEP_MAX);
     if (pool_masked_pages() >= masked_target() || !masked)
-        freed = write_step(pages);
+        freed = write_step(pages, false);
     return masked + freed;
+}
+
+/* What it is going to write counts as being written from when it was asked for. */
+static void run_write_task(struct store_task *task)
+{
+    write_step(TASK_PAGES, true);
+    atomic_fetch_sub(&evict.in_flight, TASK_PAGES);
+    atomic_store(&evict.write_pending, false);
+    supply_notify();
+}
+
+static bool start_write_task(void)
+{
+    if (atomic_exchange(&evict.write_pending, true))
+        return false;
+    atomic_fetch_add(&evict.in_flight, TASK_PAGES);
+    evict.write_task.run = run_write_task;
+    store_run(&evict.write_task);
+    return true;
+}
+
+bool evict_meanwhile(uint32_t pages)
+{
+    if (pool_masked_pages() >= masked_target() + TASK_PAGES)
+        return start_write_task();
+    return mask_step(pages, MEANWHILE_RUNS) != 0;
 }

@@ -20,6 +20,13 @@ int evict_init(void) must_check;
  */
 uint32_t evict_step(uint32_t pages);
 
+/*
+ * A small step towards free frames, of some microseconds, for while a read is waited for: mask the
+ * next victims, up to so many pages, or have the swap thread write those masked longest. Returns
+ * false when there is nothing to do.
+ */
+bool evict_meanwhile(uint32_t pages);
+
 /* Mask these objects, which the caller owns; those that cannot be are resident again. */
 uint32_t evict_mask(object_t *victims, unsigned count);
 

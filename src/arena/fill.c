@@ -31,6 +31,9 @@
 #define WORKS         64
 #define WAIT_BOUND_NS 1000000
 
+/* Reads that one fill has in flight at a time. */
+#define READS_MAX 8
+
 /* Objects in memory keep their slots while free ones for this part of the budget are left. */
 #define KEEP_SHARE 16
 
@@ -43,8 +46,11 @@ struct work {
     uint32_t step;
     unsigned run_count;
     struct frame_run runs[SUPPLY_RUNS_MAX]; /* one frame a live page, in order */
-    struct iovec buffers[STORE_RUN_MAX];
+    struct iovec buffers[SUPPLY_RUNS_MAX];  /* of all reads together */
     unsigned buffer_count;
+    unsigned buffers_begun; /* those that belong to a read already */
+    struct store_read reads[READS_MAX];
+    unsigned read_count;
     uint32_t wheres[STREAM_AHEAD_MAX]; /* of the evicted objects, should they be given back */
 };
 
@@ -307,18 +313,35 @@ int fill_zero(object_t object, uint32_t pages, uint32_t *filled)
 
 /* ---- Evicted memory ---- */
 
-/* Read [first, first + buffers) of the store into the gathered buffers, and begin anew. */
-static int read_flush(struct work *work, slot_t first)
+/* Read [first, first + buffers) of the store into the gathered buffers. */
+static void begin_read(struct work *work, slot_t first)
 {
-    int error = work->buffer_count ? store_read(first, work->buffers, work->buffer_count) : 0;
+    unsigned from = work->buffers_begun;
 
-    work->buffer_count = 0;
+    if (work->buffer_count == from)
+        return;
+    store_read_begin(&work->reads[work->read_count++], first, &work->buffers[from],
+                     work->buffer_count - from);
+    work->buffers_begun = work->buffer_count;
+}
+
+/* Wait for all reads that were begun. */
+static int end_reads(struct work *work)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < work->read_count; i++) {
+        int one = store_read_end(&work->reads[i]);
+        error = error ? error : one;
+    }
+    work->read_count = 0;
     return error;
 }
 
 static void buffer_append(struct work *work, char *content)
 {
-    struct iovec *last = work->buffer_count ? &work->buffers[work->buffer_count - 1] : NULL;
+    bool first = work->buffer_count == work->buffers_begun;
+    struct iovec *last = first ? NULL : &work->buffers[work->buffer_count - 1];
 
     if (last && (char *)last->iov_base + last->iov_len == content)
         last->iov_len += PAGE_SIZE;
@@ -341,7 +364,9 @@ static int read_page(struct work *work, struct slot_run *run, slot_t slot, char 
         return 0;
     }
     if (slot != run->first + run->count || run->count == STORE_RUN_MAX || !run->count) {
-        error = read_flush(work, run->first);
+        begin_read(work, run->first);
+        if (work->read_count == READS_MAX)
+            error = end_reads(work);
         *run = (struct slot_run){slot, 0};
     }
     run->count++;
@@ -349,7 +374,7 @@ static int read_page(struct work *work, struct slot_run *run, slot_t slot, char 
     return error;
 }
 
-/* Fill the frames with what the slots hold. */
+/* Fill the frames with what the slots hold, and evict while the device is at it. */
 static int read_frames(struct work *work)
 {
     struct walk walk = walk_begin(work);
@@ -357,14 +382,20 @@ static int read_frames(struct work *work)
     object_t page;
     frame_t frame;
     uint32_t count;
-    int error = 0;
+    int error = 0, last_error;
 
     work->buffer_count = 0;
+    work->buffers_begun = 0;
+    work->read_count = 0;
     while (!error && (count = walk_next(&walk, &page, &frame))) {
         for (uint32_t i = 0; !error && i < count; i++)
             error = read_page(work, &run, objects.slots[page + i], frame_address(frame + i));
     }
-    return error ? error : read_flush(work, run.first);
+    if (!error)
+        begin_read(work, run.first);
+    supply_meanwhile(work->end - work->first);
+    last_error = end_reads(work);
+    return error ? error : last_error;
 }
 
 /* The last slot of the pages before `end`, SLOT_NONE if they have none. */

@@ -9,6 +9,7 @@
 
 #include "arena/evict.h"
 #include "arena/lend.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/msg.h"
 #include "mask/mask.h"
@@ -31,6 +32,11 @@
 
 /* Frames given back to the system at a time. */
 #define RELEASE_RUNS 64
+
+/* How long a thread may evict while the device reads for it: less than half of what the fastest
+ * devices take. */
+#define MEANWHILE_NS      8000
+#define MEANWHILE_PAGE_NS 500
 
 static struct {
     _Atomic uint32_t events;
@@ -271,6 +277,22 @@ static void follow_budget(void)
     supply_set_budget(held);
 }
 
+static bool is_short(void)
+{
+    return supply_free_pages() + evict_in_flight() <
+           atomic_load_explicit(&supply.low, memory_order_relaxed);
+}
+
+void supply_meanwhile(uint32_t pages)
+{
+    uint64_t end = clock_now_ns() + MEANWHILE_NS + pages * MEANWHILE_PAGE_NS;
+
+    if (!is_short() || lend_ask(to_ask(atomic_load(&supply.low))))
+        return;
+    while (is_short() && evict_meanwhile(EVICT_STEP_MAX) && clock_now_ns() < end)
+        ;
+}
+
 void supply_refill(void)
 {
     uint32_t low = atomic_load_explicit(&supply.low, memory_order_relaxed);
@@ -284,7 +306,7 @@ void supply_refill(void)
     if (unlikely(atomic_load_explicit(&supply.exceeding, memory_order_relaxed)) &&
         supply_free_pages() > low)
         atomic_store(&supply.exceeding, false);
-    if (supply_free_pages() + evict_in_flight() < low && !lend_ask(to_ask(low)))
+    if (supply_free_pages() + evict_in_flight() < low / 2 && !lend_ask(to_ask(low)))
         evict(atomic_load_explicit(&supply.step, memory_order_relaxed));
 }
 

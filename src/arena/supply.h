@@ -27,6 +27,10 @@ unsigned supply_try(uint32_t count, struct frame_run *runs, unsigned max_runs);
 /* Take room for count pages that the caller makes present itself; leaves nothing when false. */
 bool supply_take_room(uint32_t count) must_check;
 
+/* While a read of so many pages is waited for: evict, for a part of that time, when less than the
+ * reserve is free. */
+void supply_meanwhile(uint32_t pages);
+
 /* After a fault: start an eviction when less than the reserve is free. */
 void supply_refill(void);
 

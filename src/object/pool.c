@@ -194,18 +194,25 @@ static bool claim_one(struct ring *ring, object_t *victim, unsigned *looks)
     return false;
 }
 
-unsigned pool_claim_victims(object_t *victims, unsigned max_objects, uint32_t max_pages)
+/* Whether a victim goes on where the one before it ended. */
+static bool follows(const object_t *victims, unsigned i)
 {
-    unsigned claimed = 0, looks = 4 * max_objects + 64;
+    return i && victims[i] == victims[i - 1] + object_pages(victims[i - 1]);
+}
+
+unsigned pool_claim_victims(object_t *victims, const struct pool_wish *wish)
+{
+    unsigned claimed = 0, runs = 0, looks = 4 * wish->objects + 64;
     uint32_t pages = 0;
 
     lock_take(&pool.lock);
-    while (claimed < max_objects && pages < max_pages) {
+    while (claimed < wish->objects && pages < wish->pages && runs <= wish->runs) {
         struct ring *ring = ring_to_shrink();
         struct ring *other = ring == &pool.cold ? &pool.hot : &pool.cold;
         if (!claim_one(ring, &victims[claimed], &looks) &&
             !claim_one(other, &victims[claimed], &looks))
             break;
+        runs += !follows(victims, claimed);
         pages += object_pages(victims[claimed++]);
     }
     lock_drop(&pool.lock);

@@ -31,9 +31,16 @@ void pool_add(object_t first, uint32_t count, uint64_t flags);
 /* Make an object MASKED that the caller owns and whose content is in frames from first. */
 void pool_add_masked(object_t object, frame_t first);
 
-/* Claim the objects that should be masked next, up to so many pages together (at least one object).
- * Returns how many; they are the caller's. */
-unsigned pool_claim_victims(object_t *victims, unsigned max_objects, uint32_t max_pages);
+/* How many objects to claim: up to so many pages together (at least one object), in up to so many
+ * runs of neighbours. */
+struct pool_wish {
+    unsigned objects;
+    uint32_t pages;
+    unsigned runs;
+};
+
+/* Claim the objects that should be masked next. Returns how many; they are the caller's. */
+unsigned pool_claim_victims(object_t *victims, const struct pool_wish *wish);
 
 /* Claim the objects that have been masked longest, as above. */
 unsigned pool_claim_masked(object_t *victims, unsigned max_objects, uint32_t max_pages);

@@ -19,6 +19,11 @@ void inflight_begin(struct inflight *inflight)
     }
 }
 
+void inflight_begin_within(struct inflight *inflight)
+{
+    atomic_fetch_add(&inflight->word, 1);
+}
+
 void inflight_hold(struct inflight *inflight)
 {
     uint32_t seen = atomic_fetch_or(&inflight->word, INFLIGHT_HELD) | INFLIGHT_HELD;

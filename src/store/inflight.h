@@ -20,6 +20,9 @@ struct inflight {
 void inflight_begin(struct inflight *inflight);
 void inflight_end(struct inflight *inflight);
 
+/* One more of somebody who is in flight already, and must not wait: nor is it held back. */
+void inflight_begin_within(struct inflight *inflight);
+
 /* Hold new ones back and wait for the end of those that are in flight; by one thread at a time. */
 void inflight_hold(struct inflight *inflight);
 void inflight_release(struct inflight *inflight);

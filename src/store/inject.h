@@ -34,6 +34,11 @@ struct inject_effect {
 
 struct inject_effect inject_look_up(struct inject *plan, bool write);
 
+static inline bool inject_is_on(void)
+{
+    return atomic_load_explicit(&inject_plan, memory_order_acquire) != NULL;
+}
+
 /* Ask before each transfer. */
 static inline struct inject_effect inject_transfer(bool write)
 {

@@ -23,6 +23,7 @@
 #include "base/msg.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "store/aio.h"
 #include "store/inject.h"
 #include "store/uring.h"
 
@@ -118,16 +119,41 @@ static long transfer_once(const struct io_request *request)
     return transfer_part(request, effect.most);
 }
 
-int io_run(struct io_request *request)
+/* Transfer what is left. */
+static int run_on(struct io_request *request)
 {
     int state;
 
-    request->done = 0;
-    request->retries = 0;
     do
         state = io_advance(request, transfer_once(request));
     while (state == IO_MORE);
     return state;
+}
+
+int io_run(struct io_request *request)
+{
+    request->done = 0;
+    request->retries = 0;
+    return run_on(request);
+}
+
+void io_begin(struct io_request *request)
+{
+    bool now = request->direct && wanted_engine == IO_ENGINE_URING && !inject_is_on();
+
+    request->done = 0;
+    request->retries = 0;
+    request->slot = now ? aio_begin(request) : -1;
+}
+
+int io_end(struct io_request *request)
+{
+    int state = IO_MORE;
+    long result;
+
+    if (request->slot >= 0 && aio_wait(request->slot, &result))
+        state = io_advance(request, result);
+    return state == IO_MORE ? run_on(request) : state;
 }
 
 static void run_and_complete(struct io_request *request)
@@ -304,6 +330,7 @@ void io_stop(void)
         while (atomic_load(&thread_state) == THREAD_STOPPING)
             futex_wait(&thread_state, THREAD_STOPPING, 0);
     }
+    aio_stop();
     fd_close(wake_fd);
     wake_fd = -1;
 }
@@ -329,4 +356,5 @@ void io_fork_child(void)
     if (atomic_load(&thread_state) == THREAD_RUNNING)
         atomic_store(&thread_state, THREAD_NONE);
     replace_wake_fd();
+    aio_fork_child();
 }

@@ -30,7 +30,10 @@ struct io_request {
     /* Called once by the swap thread, or within io_submit(): 0 or -errno. It may not wait. */
     void (*complete)(struct io_request *request, int error);
 
+    bool direct; /* of a file with O_DIRECT: a read can be begun and waited for later */
+
     struct io_request *next;
+    int slot;         /* of a read that was begun */
     size_t done;      /* bytes transferred so far */
     unsigned retries; /* interruptions in a row */
 };
@@ -53,6 +56,11 @@ void io_fork_child(void);
 /* Transfer all of it now. 0 or -errno; -EIO when the file ends too early. complete() is not called.
  */
 int io_run(struct io_request *request) must_check;
+
+/* The same in two halves, for a read: what the thread does in between costs no time while the
+ * device is at it. Whoever begins must end, soon. */
+void io_begin(struct io_request *request);
+int io_end(struct io_request *request) must_check;
 
 /* Hand over. The request and its buffers belong to the engine until complete() is called. */
 void io_submit(struct io_request *request);

@@ -46,9 +46,9 @@ static _Atomic unsigned writes_in_flight;
 /* The member that a fork is about to make. */
 static unsigned child;
 
-static struct io_request shrink_task;
+static struct store_task shrink_task;
 static _Atomic bool shrink_pending;
-static struct io_request grow_task;
+static struct store_task grow_task;
 static _Atomic bool grow_pending;
 
 static struct store *store_of(slot_t slot)
@@ -163,18 +163,41 @@ uint64_t store_used(void)
     return slot_used() * PAGE_SIZE;
 }
 
-/* Step by step, so that writes are not held up for long. */
-static void run_shrink_task(struct io_request *request, int error)
+static struct store_task *task_of(struct io_request *request)
 {
-    bool more = reserve_shrink_step();
+    return (void *)((char *)request - offsetof(struct store_task, request));
+}
+
+static void task_is_due(struct io_request *request, int error)
+{
+    struct store_task *task = task_of(request);
 
     (void)error;
-    if (more && !inflight_is_held(&inflight)) {
-        io_submit(request);
-        return;
-    }
-    atomic_store(&shrink_pending, false);
+    task->run(task);
     inflight_end(&inflight);
+}
+
+static void submit_task(struct store_task *task)
+{
+    task->request = (struct io_request){.kind = IO_TASK, .complete = task_is_due};
+    io_submit(&task->request);
+}
+
+void store_run(struct store_task *task)
+{
+    inflight_begin(&inflight);
+    submit_task(task);
+}
+
+/* Step by step, so that writes are not held up for long. */
+static void run_shrink_task(struct store_task *task)
+{
+    if (reserve_shrink_step() && !inflight_is_held(&inflight)) {
+        inflight_begin_within(&inflight);
+        submit_task(task);
+    } else {
+        atomic_store(&shrink_pending, false);
+    }
 }
 
 /* Have the swap thread give back what is more than enough. */
@@ -182,9 +205,8 @@ static void start_shrinking(void)
 {
     if (atomic_exchange(&shrink_pending, true))
         return;
-    inflight_begin(&inflight);
-    shrink_task = (struct io_request){.kind = IO_TASK, .complete = run_shrink_task};
-    io_submit(&shrink_task);
+    shrink_task.run = run_shrink_task;
+    store_run(&shrink_task);
 }
 
 int store_reserve(uint64_t bytes)
@@ -205,22 +227,20 @@ int store_reserve(uint64_t bytes)
     return error;
 }
 
-static void run_grow_task(struct io_request *request, int error)
+static void run_grow_task(struct store_task *task)
 {
-    (void)request;
-    (void)error;
+    (void)task;
     reserve_grow_step();
     atomic_store(&grow_pending, false);
-    inflight_end(&inflight);
 }
 
 void store_ask_for_more(void)
 {
     if (atomic_exchange(&grow_pending, true))
         return;
-    inflight_begin(&inflight);
-    grow_task = (struct io_request){.kind = IO_TASK, .complete = run_grow_task};
-    io_submit(&grow_task);
+    grow_task.run = run_grow_task;
+    inflight_begin_within(&inflight);
+    submit_task(&grow_task);
 }
 
 int store_take_slots(unsigned want, slot_t *first, unsigned *count)
@@ -296,23 +316,39 @@ static void count_transfer(enum stats_counter counter, const struct io_request *
         stats_add(STAT_IO_ERRORS, 1);
 }
 
-int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count)
+void store_read_begin(struct store_read *read, slot_t first, const struct iovec *buffers,
+                      unsigned buffer_count)
 {
-    struct io_request request = make_request(IO_READ, first, buffers, buffer_count);
-    uint64_t start = clock_now_ns();
-    int error;
-
+    read->first = first;
+    read->request = make_request(IO_READ, first, buffers, buffer_count);
+    read->request.direct = store_of(first)->file.direct;
+    read->begun_ns = clock_now_ns();
     inflight_begin(&inflight);
-    error = io_run(&request);
-    stats_time(HISTOGRAM_READ, clock_now_ns() - start);
+    io_begin(&read->request);
+}
+
+int store_read_end(struct store_read *read)
+{
+    struct io_request *request = &read->request;
+    int error = io_end(request);
+
+    stats_time(HISTOGRAM_READ, clock_now_ns() - read->begun_ns);
     parts_end(PART_IO);
-    file_was_read(&store_of(first)->file, request.offset, request.done);
+    file_was_read(&store_of(read->first)->file, request->offset, request->done);
     inflight_end(&inflight);
     if (!error)
-        error = check_pages(first, buffers, buffer_count);
+        error = check_pages(read->first, request->buffers, request->buffer_count);
     parts_end(PART_CHECK);
-    count_transfer(STAT_BYTES_READ, &request, error);
+    count_transfer(STAT_BYTES_READ, request, error);
     return error;
+}
+
+int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count)
+{
+    struct store_read read;
+
+    store_read_begin(&read, first, buffers, buffer_count);
+    return store_read_end(&read);
 }
 
 static struct store_write *write_of(struct io_request *request)
@@ -355,7 +391,10 @@ static void write_ended(struct io_request *request, int error)
 
 void store_submit(struct store_write *write)
 {
-    inflight_begin(&inflight);
+    if (write->within)
+        inflight_begin_within(&inflight);
+    else
+        inflight_begin(&inflight);
     atomic_fetch_add(&writes_in_flight, 1);
     write->submitted_ns = clock_now_ns();
     write->request = make_request(IO_WRITE, write->first, write->buffers, write->buffer_count);

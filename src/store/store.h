@@ -50,7 +50,8 @@ uint64_t store_used(void);
 int store_reserve(uint64_t bytes) must_check;
 
 /* There is no free slot, for more was touched than promised (USWAP_MAP_OVERCOMMIT): have the swap
- * thread allocate more if there is space. Does not wait. */
+ * thread allocate more if there is space. Does not wait. Only who is in flight, or keeps fork away,
+ * calls this. */
 void store_ask_for_more(void);
 
 /*
@@ -77,12 +78,25 @@ uint64_t store_free_slots(void);
 uint64_t store_slot_checksum(slot_t slot);
 uint64_t store_page_checksum(const void *page);
 
+/* A read that was begun. The caller owns the memory and what it points to until it has ended. */
+struct store_read {
+    slot_t first;
+    uint64_t begun_ns;
+    struct io_request request;
+};
+
 /*
  * Read count slots in a row into buffers (page-aligned, each iov_len a multiple of PAGE_SIZE, count
- * pages in all; at most STORE_RUN_MAX of either) and compare the checksums. Waits for the device.
- * 0; -EBADMSG: a checksum is wrong; or what the device said, -EIO for a short read. The message is
- * the caller's (see store_describe()).
+ * pages in all; at most STORE_RUN_MAX of either) and compare the checksums, in two halves: the
+ * thread can do something useful while the device reads. end waits for the device. 0; -EBADMSG: a
+ * checksum is wrong; or what the device said, -EIO for a short read. The message is the caller's
+ * (see store_describe()).
  */
+void store_read_begin(struct store_read *read, slot_t first, const struct iovec *buffers,
+                      unsigned buffer_count);
+int store_read_end(struct store_read *read) must_check;
+
+/* Both at once. */
 int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count) must_check;
 
 /* A write in flight. The caller owns the memory until done() is called. */
@@ -93,6 +107,7 @@ struct store_write {
     struct iovec buffers[STORE_RUN_MAX]; /* as for store_read() */
     unsigned buffer_count;
     uint64_t checksums[STORE_RUN_MAX]; /* one a page, from store_page_checksum() */
+    bool within;                       /* submitted by a task, see below */
     /* Called once, with 0 or -errno, by the swap thread, or within store_submit() when there is no
      * swap thread. All or nothing: on an error no slot of the run holds anything. It may not wait,
      * and so neither read nor submit: fork would wait for it, and it for fork. */
@@ -107,6 +122,17 @@ void store_submit(struct store_write *write);
 
 /* Writes handed over whose done() has not been called. */
 unsigned store_writes_in_flight(void);
+
+/*
+ * Work for the swap thread, or for the caller when there is none. fork waits for it as for a write:
+ * run() may submit writes that say so (`within`), but not read, and wait for nothing. The memory is
+ * the store's until run() is called.
+ */
+struct store_task {
+    void (*run)(struct store_task *task);
+    struct io_request request;
+};
+void store_run(struct store_task *task);
 
 /* "/path offset N" for messages; returns buffer. */
 const char *store_describe(slot_t slot, char *buffer, size_t size);
