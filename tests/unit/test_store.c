@@ -206,6 +206,10 @@ static void use_store_in_threads(void)
         pthread_join(threads[i], &wrong);
         assert_null(wrong);
     }
+}
+
+static void expect_nothing_left(void)
+{
     assert_int_equal(store_used(), 0);
     assert_int_equal(store_writes_in_flight(), 0);
 }
@@ -213,6 +217,7 @@ static void use_store_in_threads(void)
 static void what_is_read_is_what_was_written(void **state)
 {
     use_store_in_threads();
+    expect_nothing_left();
     assert_int_equal(scratch.messages, 0);
 }
 
@@ -223,6 +228,7 @@ static void without_io_uring_too(void **state)
     unsetenv("USWAP_IO");
     assert_int_equal(store_reserve(256 * MIB), 0);
     use_store_in_threads();
+    expect_nothing_left();
 }
 
 static void short_and_interrupted_transfers_do_no_harm(void **state)
@@ -231,8 +237,10 @@ static void short_and_interrupted_transfers_do_no_harm(void **state)
 
     inject_set(&plan);
     use_store_in_threads();
+    expect_nothing_left();
     plan = (struct inject){.count = UINT64_MAX, .most = PAGE_SIZE + 512};
     use_store_in_threads();
+    expect_nothing_left();
 }
 
 static void a_block_device_is_a_store(void **state)
@@ -244,6 +252,7 @@ static void a_block_device_is_a_store(void **state)
     open_store(device, 0);
     assert_int_equal(store_reserve(256 * MIB), 0);
     use_store_in_threads();
+    expect_nothing_left();
     assert_int_equal(store_reserve(0), 0);
     store_close();
     scratch_unloop(device);
@@ -268,6 +277,7 @@ static void a_poor_file_system_is_a_store(void **state)
         assert_false(stores[0].file.allocates);
         assert_int_equal(scratch.messages, 2);
         use_store_in_threads();
+    expect_nothing_left();
         store_close();
     }
     snprintf(command, sizeof(command), "umount %s/ram/m %s/ram 2>/dev/null", where, where);
@@ -660,7 +670,7 @@ static void fork_under_load_loses_nothing(void **state)
     use_store_in_threads();
     pthread_join(forker, &wrong);
     assert_null(wrong);
-    assert_int_equal(store_used(), 0);
+    expect_nothing_left();
 }
 
 static void nothing_is_left_after_kill(void **state)
