@@ -277,7 +277,7 @@ static void a_poor_file_system_is_a_store(void **state)
         assert_false(stores[0].file.allocates);
         assert_int_equal(scratch.messages, 2);
         use_store_in_threads();
-    expect_nothing_left();
+        expect_nothing_left();
         store_close();
     }
     snprintf(command, sizeof(command), "umount %s/ram/m %s/ram 2>/dev/null", where, where);
