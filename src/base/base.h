@@ -23,6 +23,13 @@
 /* Symbols are hidden by default; this one is part of the interface. */
 #define exported __attribute__((visibility("default")))
 
+/* Another name of a function, with what its declaration says of it. */
+#if __has_attribute(copy)
+#define same_as(original) __attribute__((alias(#original), copy(original)))
+#else
+#define same_as(original) __attribute__((alias(#original)))
+#endif
+
 static inline uint64_t align_up(uint64_t value, uint64_t power_of_two)
 {
     return (value + power_of_two - 1) & ~(power_of_two - 1);

@@ -165,27 +165,43 @@ exported pid_t fork(void)
     return refuse(next_fork());
 }
 
-static void in_bare_child(void)
+/* ---- Without the handlers: what the engine needs is not optional ---- */
+
+int fork_bare_begin(sigblock_mask *before)
 {
-    arena_fork_child();
-    guard_dispatch_enter();
+    int error;
+
+    *before = sigblock_enter();
+    error = arena_fork_prepare();
+    if (error)
+        sigblock_leave(*before);
+    return error;
 }
 
-/* fork without handlers: the engine's part is not optional. */
+void fork_bare_end(long result, sigblock_mask before)
+{
+    if (result > 0) {
+        arena_fork_parent();
+    } else if (result < 0) {
+        arena_fork_failed();
+    } else {
+        arena_fork_child();
+        guard_dispatch_enter();
+        heap_fork_child();
+    }
+    sigblock_leave(before);
+}
+
 exported pid_t _Fork(void)
 {
-    sigblock_mask before = sigblock_enter();
+    sigblock_mask before;
+    int error = fork_bare_begin(&before);
 
-    prepare_error = arena_fork_prepare();
-    pid_t child = prepare_error ? -1 : next_bare_fork();
-    if (prepare_error)
-        errno = -prepare_error;
-    else if (child == 0)
-        in_bare_child();
-    else if (child < 0)
-        arena_fork_failed();
-    else
-        arena_fork_parent();
-    sigblock_leave(before);
+    if (error) {
+        errno = -error;
+        return -1;
+    }
+    pid_t child = next_bare_fork();
+    fork_bare_end(child, before);
     return child;
 }

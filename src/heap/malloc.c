@@ -174,12 +174,7 @@ exported size_t malloc_usable_size(void *block)
 }
 
 /* glibc exports its own functions under these names too, and programs exist that call them. */
-#if __has_attribute(copy)
-#define SAME_AS(original) __attribute__((alias(#original), copy(original)))
-#else
-#define SAME_AS(original) __attribute__((alias(#original)))
-#endif
-#define ALIAS(name, original) exported __typeof__(original) name SAME_AS(original)
+#define ALIAS(name, original) exported __typeof__(original) name same_as(original)
 ALIAS(cfree, free);
 ALIAS(__libc_malloc, malloc);
 ALIAS(__libc_free, free);

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -177,12 +179,87 @@ static void forking(enum way way)
     }
 }
 
+#define STACK (64 << 10)
+
+static char *shared;
+
+/* The child looks at cold memory and changes it. */
+static int look_and_change(void *expected)
+{
+    bool right = *shared == 7 && *(char *)expected == 7;
+
+    ++*shared;
+    return right ? 50 : 51;
+}
+
+/* A process by clone(), with the stack at `stack`. Prints how it ends, and what it left here. */
+static void clone_one(const char *what, char *stack, int flags)
+{
+    char *expected = cold(1);
+
+    *shared = *expected = 7;
+    fflush(stdout);
+    push_out();
+    pid_t child = clone(look_and_change, stack + STACK, flags | SIGCHLD, expected);
+    say(what, child > 0 ? status_of(child) : -1, shared, 1);
+}
+
+/* Its stack is from the heap, or not. */
+static void cloning(enum way way)
+{
+    static char outside[STACK] __attribute__((aligned(16)));
+    char *inside = (char *)(((uintptr_t)cold(STACK + PAGE) + PAGE) & ~(uintptr_t)(PAGE - 1));
+
+    if (way != BY_NAME)
+        return;
+    shared = cold(1);
+    for (int i = 0; i < 2; i++) {
+        char *stack = i ? inside : outside;
+
+        chill();
+        clone_one("apart", stack, 0);
+        clone_one("apart, with the same descriptors", stack, CLONE_FILES | CLONE_FS);
+        clone_one("apart, waited for", stack, CLONE_VFORK);
+        clone_one("shared, waited for", stack, CLONE_VM | CLONE_VFORK | CLONE_FILES);
+        chill();
+        clone_one("shared", stack, CLONE_VM);
+    }
+}
+
+/* The kernel tells when the process has ended, in memory that is cold. */
+static void waiting_for_a_clone(enum way way)
+{
+    static char stack[STACK] __attribute__((aligned(16)));
+    pid_t *tid = cold(sizeof(*tid)), *parent_tid = cold(sizeof(*parent_tid));
+    char *expected = cold(1);
+
+    if (way != BY_NAME)
+        return;
+    shared = cold(1);
+    *tid = -1;
+    push_out();
+    pid_t child = clone(look_and_change, stack + STACK,
+                        CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, expected,
+                        parent_tid, NULL, tid);
+    for (int i = 0; *(volatile pid_t *)tid && i < 1000; i++) {
+        push_out();
+        usleep(1000);
+    }
+    say("ended", *tid, "", 0);
+    say("begun", *parent_tid == child, "", 0);
+    say("status", status_of(child), shared, 1);
+}
+
 int main(void)
 {
     static const struct cold_case cases[] = {
-        {"executing", executing}, {"executing after vfork", executing_after_vfork},
-        {"spawning", spawning},   {"running commands", running_commands},
+        {"executing", executing},
+        {"executing after vfork", executing_after_vfork},
+        {"spawning", spawning},
+        {"running commands", running_commands},
         {"forking", forking},
+        {"cloning", cloning},
+        {"waiting for a clone", waiting_for_a_clone},
     };
 
     return cold_main(cases, sizeof(cases) / sizeof(cases[0]));

@@ -2,12 +2,12 @@
 /* A table of the calls that are more to the library than the memory they use. */
 #include "heap/guard/guard_serve.h"
 
-#include "arena/arena.h"
 #include "base/sys.h"
 #include "heap/guard/guard_call.h"
 #include "heap/guard/guard_dispatch.h"
 #include "heap/guard/guard_fd.h"
 #include "heap/guard/guard_pins.h"
+#include "heap/guard/guard_process.h"
 #include "heap/guard/guard_rawsignal.h"
 #include "heap/guard/guard_stack.h"
 #include "heap/guard/guard_table.h"
@@ -148,26 +148,7 @@ bool guard_serve_moves_stack(long number, const long arguments[6])
 /* A process with memory of its own, which goes on where we are. */
 static long serve_fork(long number, const long arguments[6], ucontext_t *context)
 {
-    sigblock_mask before = sigblock_enter();
-    long result = arena_fork_prepare();
-
-#ifdef SYS_vfork
-    if (number == SYS_vfork) /* its child could not return from here */
-        number = SYS_fork;
-#endif
-    if (!result) {
-        result = guard_call_plain(number, arguments);
-        if (result == 0) {
-            arena_fork_child();
-            guard_dispatch_enter();
-        } else if (result > 0) {
-            arena_fork_parent();
-        } else {
-            arena_fork_failed();
-        }
-    }
-    sigblock_leave(before);
-    return result;
+    return guard_process_fork(number, arguments);
 }
 
 /* ---- io_uring ---- */

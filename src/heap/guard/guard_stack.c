@@ -58,26 +58,40 @@ static void release(struct stack *stack)
     arena_unpin((void *)address, size);
 }
 
-/* The slot of the stack, pinned; NULL if it cannot be. */
-static struct stack *hold(const void *address, size_t size)
+/* A slot with the stack pinned, or NULL. */
+static struct stack *pin(const void *address, size_t size)
+{
+    struct stack *stack;
+
+    if (arena_pin(address, size))
+        return NULL;
+    stack = take((uintptr_t)address);
+    if (stack)
+        stack->size = size;
+    else
+        arena_unpin(address, size);
+    return stack;
+}
+
+static void warn(void)
 {
     static _Atomic bool said;
-    struct stack *stack = find((uintptr_t)address);
 
-    if (stack)
-        return stack;
-    if (arena_pin(address, size) == 0) {
-        stack = take((uintptr_t)address);
-        if (stack) {
-            stack->size = size;
-            return stack;
-        }
-        arena_unpin(address, size);
-    }
     if (!atomic_exchange(&said, true))
         msg_warning("stacks on the heap take too much memory to be kept resident: the program may "
                     "die of SIGSEGV; a larger --ram helps");
-    return NULL;
+}
+
+/* The slot of the stack, pinned; NULL if it cannot be. */
+static struct stack *hold(const void *address, size_t size)
+{
+    struct stack *stack = find((uintptr_t)address);
+
+    if (!stack)
+        stack = pin(address, size);
+    if (!stack)
+        warn();
+    return stack;
 }
 
 /* ---- Threads ---- */
@@ -172,6 +186,34 @@ exported int sigaltstack(const stack_t *restrict stack, stack_t *restrict old)
     if (old)
         *old = before;
     return 0;
+}
+
+/* ---- Processes ---- */
+
+/* Less where the heap begins nearby, or the budget is small. */
+#define BELOW_MOST (256 * KIB)
+
+void *guard_stack_hold_below(const void *top)
+{
+    uintptr_t end = align_up((uintptr_t)top, PAGE_SIZE);
+    struct stack *stack = NULL;
+
+    if (!in_window((const char *)top - 1))
+        return NULL;
+    for (size_t size = BELOW_MOST; !stack && size >= PAGE_SIZE; size /= 2) {
+        if (find(end - size))
+            return NULL;
+        stack = pin((void *)(end - size), size);
+    }
+    if (!stack)
+        warn();
+    return stack;
+}
+
+void guard_stack_let_go(void *held)
+{
+    if (held)
+        release(held);
 }
 
 /* ---- Contexts ---- */
