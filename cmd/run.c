@@ -71,6 +71,17 @@ static int read_log(const char *label, const char *value, void *target)
     return config_read_log(label, value, target);
 }
 
+/* Not one of the engine's options: NULL or "no", "yes". */
+static const char *children_given;
+
+static int read_children(const char *label, const char *value, void *target)
+{
+    bool children;
+
+    children_given = value;
+    return config_read_children(label, value, &children);
+}
+
 static const struct option options[] = {
     {"--ram", "SIZE",
      "memory that may be resident, of the program and all it starts together;\n"
@@ -85,6 +96,8 @@ static const struct option options[] = {
      "write statistics there at exit, as JSON (%p: one file a process); -: a summary on stderr",
      read_stats},
     {"--log", "FILE", "append messages to it instead of writing them to stderr", read_log},
+    {"--children", "yes|no", "whether what the program executes runs so, too; default: yes",
+     read_children},
     {0},
 };
 
@@ -111,6 +124,16 @@ static int export_options(const struct uswap_options *given)
     if (failed)
         msg_error("the options are too long for the environment");
     return failed ? -ENOMEM : 0;
+}
+
+/* What the environment says counts where nothing is given. */
+static int export_children(void)
+{
+    bool children;
+
+    if (children_given)
+        return setenv(CONFIG_CHILDREN, children_given, 1) ? -ENOMEM : 0;
+    return config_children_from_environment(environ, &children);
 }
 
 /* The statistics are those of this process, whatever it becomes, unless they are those of one that
@@ -250,6 +273,7 @@ static int prepare(const struct run_options *given)
     struct uswap_options effective;
     int error = export_options(&given->engine);
 
+    error = error ? error : export_children();
     error = error ? error : claim_stats(given->engine.stats_path);
     error = error ? error : uswap_options_from_env(&effective);
     error = error ? error : prepare_budget(given, &effective);
@@ -305,7 +329,8 @@ const struct command command_run = {
     "Run a program within a RAM budget; what does not fit is swapped",
     "\nSIZE takes K, M, G, T, and % of what is available. The same options can be given as\n"
     "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas), USWAP_STATS and\n"
-    "USWAP_LOG_FILE in the environment; USWAP_LOG=error, warning, info or debug chooses the\n"
+    "USWAP_CHILDREN and USWAP_LOG_FILE in the environment; USWAP_LOG=error, warning, info or debug "
+    "chooses the\n"
     "messages.\n"
     "Exit code: the program's; 2 when it was not started, 126 or 127 when it cannot be run.\n",
     options,

@@ -294,6 +294,14 @@ static int read_log_level(const char *label, const char *text, struct uswap_opti
                : refuse(label, text, "no such level; give error, warning, info or debug");
 }
 
+int config_read_children(const char *label, const char *text, bool *children)
+{
+    *children = strcmp(text, "yes") == 0;
+    if (*children || strcmp(text, "no") == 0)
+        return 0;
+    return refuse(label, text, "write yes or no");
+}
+
 /* ---- the environment ---- */
 
 struct variable {
@@ -340,6 +348,13 @@ int config_from_environment(char **environment, struct uswap_options *options)
             return error;
     }
     return 0;
+}
+
+int config_children_from_environment(char **environment, bool *children)
+{
+    const char *text = find_variable(environment, CONFIG_CHILDREN "=");
+
+    return config_read_children(CONFIG_CHILDREN "=", *text ? text : "yes", children);
 }
 
 /* ---- the public interface ---- */

@@ -28,6 +28,13 @@ uint64_t config_default_ram(void);
  * process. */
 #define CONFIG_STATS_PID "USWAP_STATS_PID"
 
+/* The variable that says whether what the program executes runs under uswap, too: "yes" (also when
+ * it is empty or not there) or "no". */
+#define CONFIG_CHILDREN "USWAP_CHILDREN"
+
+int config_read_children(const char *label, const char *text, bool *children) must_check;
+int config_children_from_environment(char **environment, bool *children) must_check;
+
 /* Set the options that USWAP_RAM and its like name and leave the others alone; an
  * empty value names none. environment: as envp of main(); NULL: empty. */
 int config_from_environment(char **environment, struct uswap_options *options) must_check;

@@ -10,6 +10,8 @@
  *   - There is no environment, no /etc/malloc.conf and no heap profiler for it: the user's
  *     jemalloc settings are not for this copy, and libm and libgcc_s need not be loaded.
  *   - Its fork handlers are not registered: fork.c calls them, in the right order.
+ *   - Its mutexes are initialised here: pthread_mutex_init() is interposed, and looks libc's up
+ * with a function that allocates.
  *
  * No locks: the range grows by an atomic addition; one thread at a time counts, others skip.
  */
@@ -20,6 +22,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -44,6 +47,7 @@ char *backing_getenv(const char *name);
 long backing_readlink(const char *path, char *buffer, size_t size);
 int backing_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int backing_atexit(void (*function)(void));
+int backing_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
 
 /* The first call is made under jemalloc's initialisation lock. A limit on address space may allow
  * only less than the usual size. */
@@ -131,6 +135,13 @@ int backing_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(vo
 
 int backing_atexit(void (*function)(void))
 {
+    return 0;
+}
+
+/* Of the one kind that jemalloc asks for. */
+int backing_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
+{
+    *mutex = (pthread_mutex_t)PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
     return 0;
 }
 

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 static struct uswap_options options;
+static bool children; /* whether what the program executes runs under uswap, too */
 static pid_t started_by;
 static int spare_stderr; /* -1: there was no stderr to begin with */
 
@@ -58,14 +59,14 @@ exported __attribute__((noreturn)) void _exit(int status)
 
 exported __attribute__((noreturn, alias("_exit"))) void _Exit(int status);
 
-/* Not by unsetenv(): programs bring their own, which do not work before main() (bash). */
-static void forget_variable(char **environment, const char *assignment)
+/* Those that begin so. Not by unsetenv(): programs bring their own, which do not work before main()
+ * (bash). */
+static void forget_variables(char **environment, const char *beginning, size_t length)
 {
-    size_t length = strlen(assignment);
     char **to = environment;
 
     for (char **from = environment; *from; from++) {
-        if (strncmp(*from, assignment, length) != 0)
+        if (strncmp(*from, beginning, length) != 0)
             *to++ = *from;
     }
     *to = NULL;
@@ -77,6 +78,47 @@ static void own_stats(void)
     started_by = getpid();
 }
 
+/* Whether an entry of LD_PRELOAD, of this length, is this library. */
+static bool is_this_library(const char *entry, size_t length)
+{
+    static const char name[] = "libuswap-preload.so";
+    size_t size = sizeof(name) - 1;
+
+    return length >= size && memcmp(entry + length - size, name, size) == 0 &&
+           (length == size || entry[length - size - 1] == '/');
+}
+
+/* Take this library out of the list, in place, with what separates it from the next one. */
+static void leave_list(char *list)
+{
+    char *to = list;
+
+    while (*list) {
+        size_t length = strcspn(list, " :");
+        size_t whole = length + (list[length] != '\0');
+
+        if (!is_this_library(list, length)) {
+            memmove(to, list, whole);
+            to += whole;
+        }
+        list += whole;
+    }
+    *to = '\0';
+}
+
+/* Whoever executes a program, and in whatever way, hands this environment down. */
+static void leave_environment(char **environment)
+{
+    static const char list[] = "LD_PRELOAD=";
+    const size_t length = sizeof(list) - 1;
+
+    forget_variables(environment, "USWAP_", 6);
+    for (char **at = environment; *at; at++)
+        if (strncmp(*at, list, length) == 0)
+            leave_list(*at + length);
+    forget_variables(environment, list, sizeof(list)); /* with its end: the list is empty */
+}
+
 /* What the program executes runs under uswap, too, and must not write to the same place: the
  * statistics are those of this process. `uswap run` has named it in the environment, so that it
  * writes them also when it is another program by then, as after a script that ends in exec. */
@@ -85,7 +127,7 @@ static int plan_stats(char **environment)
     bool each = stats_find_pid(options.stats_path) != NULL;
 
     if (!each && !getenv(CONFIG_STATS_PID))
-        forget_variable(environment, "USWAP_STATS=");
+        forget_variables(environment, "USWAP_STATS=", 12);
     started_by = getpid();
     spare_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (spare_stderr >= 0)
@@ -99,6 +141,8 @@ static int start(void)
 
     libc_find();
     guard_dispatch_prepare();
+    if (!error)
+        error = config_children_from_environment(environ, &children);
     if (!error)
         error = arena_start(&options);
     if (error)
@@ -122,5 +166,7 @@ __attribute__((constructor)) static void preload_start(int argc, char **argv, ch
         environ = envp; /* libc has not been initialised yet */
     if (start() || (options.stats_path && plan_stats(envp)))
         _exit(2);
+    if (!children)
+        leave_environment(envp);
     on_exit(finish, NULL);
 }

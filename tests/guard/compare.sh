@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # compare.sh PROGRAM: it prints the same plainly and under uswap.
 set -u
-unset USWAP_RAM USWAP_SWAP USWAP_STATS MALLOC_PERTURB_
+unset USWAP_RAM USWAP_SWAP USWAP_STATS USWAP_CHILDREN MALLOC_PERTURB_
 program=$(realpath "$1")
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/uswap-test-XXXXXX")
 trap 'rm -rf "$work"' EXIT

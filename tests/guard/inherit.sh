@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # inherit.sh UNGUARDED DENY: what the children of a guarded program find.
 set -u
-unset USWAP_RAM USWAP_SWAP USWAP_STATS MALLOC_PERTURB_
+unset USWAP_RAM USWAP_SWAP USWAP_STATS USWAP_CHILDREN MALLOC_PERTURB_
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/uswap-test-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 run=("$USWAP" run --ram 8M --swap "$work:256M" --)

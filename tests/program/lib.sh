@@ -2,7 +2,7 @@
 # Sourced by the tests here. From meson: USWAP, the command; TOOLS, the folder of peak, deny and workset.
 set -u
 # MALLOC_PERTURB_ (meson test sets it) makes plain programs touch memory that they never use.
-unset USWAP_RAM USWAP_SWAP USWAP_STATS USWAP_LOG USWAP_LOG_FILE MALLOC_PERTURB_
+unset USWAP_RAM USWAP_SWAP USWAP_STATS USWAP_CHILDREN USWAP_LOG USWAP_LOG_FILE MALLOC_PERTURB_
 export LC_ALL=C
 
 failures=0

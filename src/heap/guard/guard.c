@@ -7,6 +7,7 @@
 #include "heap/guard/guard_dispatch.h"
 #include "heap/guard/guard_filter.h"
 #include "heap/guard/guard_libc.h"
+#include "heap/guard/guard_pins.h"
 #include "heap/guard/guard_trap.h"
 
 /* The handler first: with an inherited filter the next call may be trapped. */
@@ -15,6 +16,7 @@ int guard_start(void)
     char name[8];
     int error = guard_trap_start();
 
+    guard_pins_start();
     if (!error)
         error = guard_call_start();
     if (error)

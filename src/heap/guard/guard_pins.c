@@ -19,6 +19,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
@@ -37,21 +38,41 @@ static __thread struct entry few[FEW];
 static __thread struct entry *many; /* NULL: few is used */
 static __thread unsigned depth;
 
+static pthread_key_t at_exit;
+static bool has_key;
+static __thread bool closes_at_exit;
+
 static struct entry *entry_at(unsigned index)
 {
     return many ? &many[index] : &few[index];
+}
+
+static int delay_cancellation(void)
+{
+    int type;
+
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+    return type;
+}
+
+/* Here the thread ends if it was cancelled meanwhile. */
+static void allow_cancellation(int type)
+{
+    pthread_setcanceltype(type, &type);
 }
 
 /* Off the record first: a jump out of a handler that comes in between must not unpin twice. */
 static void drop_last(void)
 {
     struct entry last = *entry_at(depth - 1);
+    int type = delay_cancellation();
 
     *entry_at(depth - 1) = (struct entry){0};
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     depth--;
     if (last.address && last.size)
         arena_unpin(last.address, last.size);
+    allow_cancellation(type);
 }
 
 static void shrink(void)
@@ -105,8 +126,28 @@ static void drop_stale(uintptr_t now)
     }
 }
 
+static void close_all(void *unused)
+{
+    guard_pins_close(0);
+}
+
+void guard_pins_start(void)
+{
+    has_key = pthread_key_create(&at_exit, close_all) == 0;
+}
+
+/* In a signal handler, too: the first keys have room in the thread itself. */
+static void close_at_exit(void)
+{
+    closes_at_exit = true;
+    if (has_key)
+        pthread_setspecific(at_exit, &closes_at_exit);
+}
+
 guard_pins guard_pins_open_at(uintptr_t frame)
 {
+    if (unlikely(!closes_at_exit))
+        close_at_exit();
     if (unlikely(depth > 0))
         drop_stale(frame);
     if (!make_room())
@@ -137,6 +178,7 @@ int guard_pins_add(const void *address, size_t size)
         return -ENOMEM;
 
     unsigned mine = depth;
+    int type = delay_cancellation();
     *entry_at(mine) = (struct entry){address, {0}};
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     depth = mine + 1;
@@ -146,6 +188,7 @@ int guard_pins_add(const void *address, size_t size)
         drop_last();
     else
         entry_at(mine)->size = size;
+    allow_cancellation(type);
     return error;
 }
 

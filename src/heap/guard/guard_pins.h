@@ -13,6 +13,9 @@
 
 typedef unsigned guard_pins;
 
+/* Before anybody else takes a key for thread-specific values. */
+void guard_pins_start(void);
+
 /* In the function that makes the call, and that returns after it was closed. */
 #define guard_pins_open() guard_pins_open_at((uintptr_t)__builtin_frame_address(0))
 guard_pins guard_pins_open_at(uintptr_t frame);
