@@ -15,6 +15,7 @@
 #include "heap/guard/guard_process.h"
 
 #include "arena/arena.h"
+#include "base/sys.h"
 #include "heap/fork.h"
 #include "heap/guard/guard_pins.h"
 #include "heap/guard/guard_real.h"
@@ -84,13 +85,15 @@ struct start {
     guard_pins pins;
 };
 
+/* libc would end this thread alone, and the process would live on in threads of ours. */
 static int begin(void *given)
 {
     const struct start start = *(struct start *)given;
 
     fork_bare_end(0, start.before);
     guard_pins_close(start.pins);
-    return start.run(start.argument);
+    sys_call(SYS_exit_group, start.run(start.argument));
+    return 0;
 }
 
 /* The kernel does not say when it cannot write these. */
