@@ -11,14 +11,16 @@
  *     (libc.h);
  *   - the reset of the name service database, which the parent touched after the gate was closed;
  *   - the list of fork handlers, on the heap when there are more than 48: the entry that holds
- *     our child handler is looked at after our prepare handler has run, hence two registrations.
- *
- * Not covered: the list of threads whose stacks the program made itself, from malloc'ed memory. All
- * signals are blocked in between: no handler of the program runs there.
+ *     our child handler is looked at after our prepare handler has run, hence two registrations;
+ *   - the list of threads whose stacks the program made itself, which lies in those stacks: they
+ *     are pinned (guard_stack.h).
+ * All signals are blocked in between: no handler of the program runs there.
  *
  * Order. Ours are the first handlers registered, so they run last before the clone and first after
  * it. Locks are taken in the order list of streams, jemalloc's, the engine's gate, and dropped in
- * reverse. jemalloc's own handlers are called from here.
+ * reverse. jemalloc's own handlers are called from here. Like libc, a process with one thread takes
+ * neither the list of streams nor jemalloc's locks: nobody else holds them, and a signal handler
+ * that forks may have interrupted malloc() or fopen() in this thread.
  *
  * A handler cannot make fork() fail. If the engine cannot prepare, the child ends at once, and
  * fork() gives ENOMEM or EAGAIN in the parent. Nor is a handler told whether the clone failed: it
@@ -38,6 +40,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/single_threaded.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +64,7 @@ static pid_t (*next_bare_fork)(void);
 static __thread sigblock_mask mask_before;
 static __thread int prepare_error;
 static __thread int errno_before;
+static __thread bool alone; /* the only thread */
 
 /* Of the process, under the lock of the list of streams. */
 static unsigned streams_pinned;
@@ -101,9 +105,12 @@ static void unpin_streams(void)
 
 static void prepare(void)
 {
-    _IO_list_lock();
+    alone = __libc_single_threaded;
+    if (!alone)
+        _IO_list_lock();
     pin_streams();
-    je_jemalloc_prefork();
+    if (!alone)
+        je_jemalloc_prefork();
     mask_before = sigblock_enter();
     errno_before = errno;
     prepare_error = arena_fork_prepare();
@@ -119,9 +126,11 @@ static void in_parent(void)
     else if (prepare_error == 0)
         arena_fork_parent();
     sigblock_leave(mask_before);
-    je_jemalloc_postfork_parent();
+    if (!alone)
+        je_jemalloc_postfork_parent();
     unpin_streams();
-    _IO_list_unlock();
+    if (!alone)
+        _IO_list_unlock();
     errno = error ? error : errno_before;
 }
 
@@ -132,10 +141,12 @@ static void in_child(void)
     arena_fork_child();
     guard_dispatch_enter();
     sigblock_leave(mask_before);
-    je_jemalloc_postfork_child();
+    if (!alone)
+        je_jemalloc_postfork_child();
     heap_fork_child();
     unpin_streams();
-    _IO_list_resetlock();
+    if (!alone)
+        _IO_list_resetlock();
     errno = errno_before;
 }
 
