@@ -100,7 +100,7 @@ static void make_read(struct read *read, struct random *random)
 
 static bool is_right(const struct read *read)
 {
-    const uint64_t *words = (const uint64_t *)read->memory;
+    const uint64_t *words = (const void *)read->memory;
     size_t a_page = PAGE_SIZE / sizeof(uint64_t);
 
     for (size_t i = 0; i < read->pages * a_page; i++) {
