@@ -29,7 +29,7 @@
 
 #include <cmocka.h>
 
-#define CASE_SECONDS 120
+#define CASE_SECONDS  120
 #define GRACE_SECONDS 10
 
 static struct {

@@ -115,8 +115,8 @@ static void in_read(void)
 
 static void in_receive(void)
 {
-    struct iovec *vector = (struct iovec *)page;
-    struct msghdr *message = (struct msghdr *)(page + 64);
+    struct iovec *vector = (struct iovec *)(void *)page;
+    struct msghdr *message = (struct msghdr *)(void *)(page + 64);
 
     *vector = (struct iovec){page + 512, 512};
     *message = (struct msghdr){.msg_iov = vector, .msg_iovlen = 1};
@@ -125,14 +125,14 @@ static void in_receive(void)
 
 static void in_poll(void)
 {
-    *(struct pollfd *)page = (struct pollfd){.fd = ends[0], .events = POLLIN};
-    CHECK(poll((struct pollfd *)page, 1, -1) > 0);
+    *(struct pollfd *)(void *)page = (struct pollfd){.fd = ends[0], .events = POLLIN};
+    CHECK(poll((struct pollfd *)(void *)page, 1, -1) > 0);
 }
 
 static void in_nanosleep(void)
 {
-    *(struct timespec *)page = (struct timespec){1000, 0};
-    nanosleep((struct timespec *)page, NULL);
+    *(struct timespec *)(void *)page = (struct timespec){1000, 0};
+    nanosleep((struct timespec *)(void *)page, NULL);
 }
 
 /* The buffer of the stream is ours, so the call that libc makes is on the page. */
@@ -150,8 +150,8 @@ static void in_stdio(void)
 
 static void in_semaphore(void)
 {
-    CHECK(sem_init((sem_t *)page, 0, 0) == 0);
-    CHECK(sem_wait((sem_t *)page) == 0);
+    CHECK(sem_init((sem_t *)(void *)page, 0, 0) == 0);
+    CHECK(sem_wait((sem_t *)(void *)page) == 0);
 }
 
 static void unlock(void *mutex)
@@ -162,8 +162,8 @@ static void unlock(void *mutex)
 /* The mutex is locked again before the thread ends. */
 static void in_condition(void)
 {
-    pthread_mutex_t *mutex = (pthread_mutex_t *)page;
-    pthread_cond_t *condition = (pthread_cond_t *)(page + 512);
+    pthread_mutex_t *mutex = (pthread_mutex_t *)(void *)page;
+    pthread_cond_t *condition = (pthread_cond_t *)(void *)(page + 512);
 
     CHECK(pthread_mutex_init(mutex, NULL) == 0 && pthread_cond_init(condition, NULL) == 0);
     CHECK(pthread_mutex_lock(mutex) == 0);

@@ -36,7 +36,7 @@ static uint64_t word(size_t page, uint8_t version, size_t i)
 
 static void fill(size_t page)
 {
-    uint64_t *words = (uint64_t *)(set + page * PAGE);
+    uint64_t *words = (uint64_t *)(void *)(set + page * PAGE);
 
     for (size_t i = 0; i < PAGE / sizeof(*words); i += 16)
         words[i] = word(page, versions[page], i);
@@ -44,7 +44,7 @@ static void fill(size_t page)
 
 static void check(size_t page)
 {
-    const uint64_t *words = (const uint64_t *)(set + page * PAGE);
+    const uint64_t *words = (const uint64_t *)(const void *)(set + page * PAGE);
 
     for (size_t i = 0; i < PAGE / sizeof(*words); i += 16)
         if (words[i] != word(page, versions[page], i)) {
