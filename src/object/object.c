@@ -38,9 +38,15 @@ static uint64_t busy_word(uint64_t word)
     return (word & ~OBJECT_STATE_MASK) | OBJECT_BUSY;
 }
 
+/* What somebody owns cannot be claimed, whoever asks. */
+static bool is_owned(uint64_t word)
+{
+    return object_state_of(word) == OBJECT_BUSY || object_state_of(word) == OBJECT_WRITING;
+}
+
 bool object_claim(object_t object, uint64_t word)
 {
-    return change(object, &word, busy_word(word));
+    return !is_owned(word) && change(object, &word, busy_word(word));
 }
 
 bool object_claim_pinned(object_t object, uint64_t word)
@@ -48,6 +54,8 @@ bool object_claim_pinned(object_t object, uint64_t word)
     const uint64_t ignored = OBJECT_PIN_MASK | OBJECT_WAITED;
     uint64_t seen = word;
 
+    if (is_owned(word))
+        return false;
     while (!change(object, &seen, busy_word(seen))) {
         if ((seen ^ word) & ~ignored)
             return false;

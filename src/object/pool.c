@@ -124,10 +124,9 @@ static void clean_resident(struct ring *ring)
     }
 }
 
-static bool masked_current(struct ring_entry entry)
+static bool masked_current(struct ring_entry entry, uint64_t word)
 {
     const struct frame_owner *owner = frame_owner(entry.value);
-    uint64_t word = object_load(owner->object);
 
     return owner->sequence == entry.sequence && object_state_of(word) == OBJECT_MASKED &&
            object_where_of(word) == entry.value;
@@ -139,7 +138,7 @@ static void clean_masked(struct ring *ring)
         struct ring_entry entry;
         if (!ring_pop(ring, &entry))
             break;
-        if (masked_current(entry))
+        if (masked_current(entry, object_load(frame_owner(entry.value)->object)))
             frame_owner(entry.value)->sequence = ring_push(ring, entry.value);
     }
 }
@@ -228,7 +227,9 @@ unsigned pool_claim_masked(object_t *victims, unsigned max_objects, uint32_t max
     lock_take(&pool.lock);
     while (claimed < max_objects && pages < max_pages && ring_pop(&pool.masked, &entry)) {
         object_t object = frame_owner(entry.value)->object;
-        if (!masked_current(entry) || !object_claim(object, object_load(object)))
+        uint64_t word =
+            object_load(object); /* one look: who touches it claims it without our lock */
+        if (!masked_current(entry, word) || !object_claim(object, word))
             continue;
         victims[claimed++] = object;
         pages += object_pages(object);

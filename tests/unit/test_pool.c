@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The object pool: who claims an object owns it alone, whoever else touches it meanwhile. */
+#include "object/pool.h"
+
+#include "cmocka_all.h"
+#include "mask/mask.h"
+#include "random.h"
+
+#include <pthread.h>
+
+#define OBJECTS 64u
+#define ROUNDS  300000u
+
+static struct random seeded;
+static _Atomic uint32_t owners[OBJECTS];
+static _Atomic unsigned shared;
+static _Atomic bool stop;
+
+static void own(object_t object)
+{
+    if (atomic_fetch_add(&owners[object], 1))
+        shared++;
+}
+
+/* Frame n is that of object n. */
+static void mask_again(object_t object)
+{
+    atomic_fetch_sub(&owners[object], 1);
+    pool_add_masked(object, object);
+}
+
+/* As a thread that touches masked objects, all the time. */
+static void *touch(void *argument)
+{
+    struct random random = {*(uint64_t *)argument};
+
+    while (!atomic_load(&stop)) {
+        object_t object = (object_t)random_below(&random, OBJECTS);
+        uint64_t word = object_load(object);
+
+        if (object_state_of(word) != OBJECT_MASKED || !object_claim(object, word))
+            continue;
+        own(object);
+        pool_note_unmasked(1);
+        mask_again(object);
+    }
+    return NULL;
+}
+
+static void a_masked_object_has_one_owner(void **state)
+{
+    uint64_t seeds[2] = {random_next(&seeded), random_next(&seeded)};
+    pthread_t threads[2];
+    object_t victims[8];
+
+    for (object_t object = 0; object < OBJECTS; object++)
+        pool_add_masked(object, object);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, touch, &seeds[i]), 0);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned count = pool_claim_masked(victims, array_size(victims), array_size(victims));
+        for (unsigned i = 0; i < count; i++)
+            own(victims[i]);
+        for (unsigned i = 0; i < count; i++)
+            mask_again(victims[i]);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(shared, 0);
+    assert_int_equal(pool_masked_pages(), OBJECTS);
+}
+
+static void what_is_owned_cannot_be_claimed(void **state)
+{
+    uint64_t word = object_load(0);
+
+    assert_true(object_claim(0, word));
+    assert_false(object_claim(0, object_load(0)));
+    assert_false(object_claim_pinned(0, object_load(0)));
+    pool_note_unmasked(1);
+    pool_add_masked(0, 0);
+}
+
+static int set_up(void **state)
+{
+    const char *reason;
+
+    if (mask_start(&reason) || object_init(CHUNK_PAGES) || frame_init(CHUNK_PAGES))
+        return -1;
+    frame_set_budget(CHUNK_PAGES);
+    return pool_set_budget(CHUNK_PAGES);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_masked_object_has_one_owner),
+        cmocka_unit_test(what_is_owned_cannot_be_claimed),
+    };
+
+    seeded = random_start(argc, argv);
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
