@@ -227,7 +227,8 @@ static int move_by_copy(uintptr_t destination, uintptr_t source)
     error = copy_in(destination, source, PAGE_SIZE, &filled);
     if (error) {
         int undone = write_protect(source, PAGE_SIZE, false);
-        error = error == -EFAULT ? -ENOENT : error;
+        if (error == -EFAULT) /* nothing there, or nobody may read it: that stays where it is */
+            error = mask_present((void *)source) ? -EBUSY : -ENOENT;
         return undone ? undone : error;
     }
     mask_drop((void *)source, PAGE_SIZE);

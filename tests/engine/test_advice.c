@@ -3,6 +3,7 @@
 #include "engine_test.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define RAM   (32 * MIB)
@@ -54,6 +55,22 @@ static void will_need_keeps_the_budget(uint64_t unused)
     advise(memory, size, USWAP_WILL_NEED);
     expect(engine_stats().resident_bytes <= RAM);
     verify_pages(memory, 0, size);
+}
+
+/* The program may forbid itself its memory; what is there must not be lost meanwhile, and must not
+ * be there any more when it is not wanted. */
+static void cold_memory_that_nobody_may_read_is_kept(uint64_t object_size)
+{
+    engine_start(RAM, STORE);
+    char *memory = engine_map(SIZE, object_size);
+    fill_pages(memory, SIZE);
+    expect(mprotect(memory + SIZE / 4, SIZE / 2, PROT_NONE) == 0);
+    advise(memory, SIZE, USWAP_COLD);
+    engine_evict_all();
+    expect(mprotect(memory + SIZE / 4, SIZE / 2, PROT_READ | PROT_WRITE) == 0);
+    verify_pages(memory, 0, SIZE);
+    advise(memory, SIZE, USWAP_DONT_NEED);
+    engine_verify_zero(memory, SIZE);
 }
 
 /* Bytes that had to come back from the store to verify a region. */
@@ -238,6 +255,12 @@ static const struct engine_case cases[] = {
     {.name = "will_need_brings_in_4k", .run = will_need_brings_in, .parameter = 4 * KIB},
     {.name = "will_need_brings_in_64k", .run = will_need_brings_in, .parameter = 64 * KIB},
     {.name = "will_need_keeps_the_budget", .run = will_need_keeps_the_budget},
+    {.name = "cold_memory_that_nobody_may_read_is_kept_4k",
+     .run = cold_memory_that_nobody_may_read_is_kept,
+     .parameter = 4 * KIB},
+    {.name = "cold_memory_that_nobody_may_read_is_kept_64k",
+     .run = cold_memory_that_nobody_may_read_is_kept,
+     .parameter = 64 * KIB},
     {.name = "cold_leaves_first_4k", .run = cold_leaves_first, .parameter = 4 * KIB},
     {.name = "cold_leaves_first_64k", .run = cold_leaves_first, .parameter = 64 * KIB},
     {.name = "dropped_content_is_zero", .run = dropped_content_is_zero, .parameter = false},

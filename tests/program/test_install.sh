@@ -42,6 +42,6 @@ for example in "$source"/examples/*.c; do
 done
 expect 'there were examples' [ "$built" -gt 0 ]
 
-"$(find_one uswap)" run --ram 32M --swap "$work/swap:4G" true
+"$(find "$root" -path '*/bin/uswap')" run --ram 32M --swap "$work/swap:4G" true
 expect 'the installed command finds its library' [ $? -eq 0 ]
 finish
