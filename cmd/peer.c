@@ -231,6 +231,13 @@ void peer_close(struct peer *peer)
     *peer = (struct peer){.status_fd = -1};
 }
 
+void peer_close_all(struct peer *list, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        peer_close(&list[i]);
+    free(list);
+}
+
 /* ---- Lists ---- */
 
 static bool is_listed(const struct peer *list, unsigned count, pid_t pid)

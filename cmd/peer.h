@@ -39,8 +39,10 @@ int peer_read_again(struct peer *peer) must_check;
 char peer_state(const struct peer *peer);
 
 /* All processes under uswap that may be read, by number. NULL and count 0: none. Free with
- * peer_close() for each, and free(). */
+ * peer_close_all(). */
 struct peer *peer_list(unsigned *count);
+
+void peer_close_all(struct peer *list, unsigned count);
 
 /* Append those that are new to a list, and take off those that have ended. */
 struct peer *peer_update(struct peer *list, unsigned *count);

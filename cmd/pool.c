@@ -332,7 +332,16 @@ static void print_pool(const struct pool_file *file)
         print_member(file, i);
 }
 
-static int run_show(const struct command *command, char **arguments)
+static int show_pool(const struct opened *pool)
+{
+    sharing_reap_file(pool->file, pool->fd);
+    print_pool(pool->file);
+    return EXIT_SUCCESS;
+}
+
+/* A command whose only operand is the name of a pool. */
+static int with_pool(const struct command *command, char **arguments,
+                     int (*act)(const struct opened *pool))
 {
     struct opened pool;
     char *name;
@@ -342,10 +351,14 @@ static int run_show(const struct command *command, char **arguments)
         return status;
     if (open_pool(name, &pool))
         return EXIT_USAGE;
-    sharing_reap_file(pool.file, pool.fd);
-    print_pool(pool.file);
+    status = act(&pool);
     close_pool(&pool);
-    return EXIT_SUCCESS;
+    return status;
+}
+
+static int run_show(const struct command *command, char **arguments)
+{
+    return with_pool(command, arguments, show_pool);
 }
 
 /* ---- resize ---- */
@@ -411,17 +424,7 @@ static int remove_pool(const struct opened *pool)
 
 static int run_rm(const struct command *command, char **arguments)
 {
-    struct opened pool;
-    char *name;
-    int status;
-
-    if (!parse(command, arguments, NULL, &name, 1, &status))
-        return status;
-    if (open_pool(name, &pool))
-        return EXIT_USAGE;
-    status = remove_pool(&pool);
-    close_pool(&pool);
-    return status;
+    return with_pool(command, arguments, remove_pool);
 }
 
 /* ---- the command ---- */

@@ -75,9 +75,7 @@ static int run_ps(const struct command *command, char **arguments)
         for (unsigned i = 0; i < count; i++)
             print_row(&list[i]);
     }
-    for (unsigned i = 0; i < count; i++)
-        peer_close(&list[i]);
-    free(list);
+    peer_close_all(list, count);
     return EXIT_SUCCESS;
 }
 

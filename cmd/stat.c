@@ -219,9 +219,7 @@ static int run_stat(const struct command *command, char **arguments)
     status = named && !count ? EXIT_FAILURE : EXIT_SUCCESS;
     if (!status)
         list = watch(&request, list, &count, named);
-    for (unsigned i = 0; i < count; i++)
-        peer_close(&list[i]);
-    free(list);
+    peer_close_all(list, count);
     return status;
 }
 

@@ -299,9 +299,7 @@ static void watch(struct top *top)
 
 static void close_all(struct top *top)
 {
-    for (unsigned i = 0; i < top->count; i++)
-        peer_close(&top->list[i]);
-    free(top->list);
+    peer_close_all(top->list, top->count);
     free(top->order);
     free(top->histories);
 }

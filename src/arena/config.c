@@ -221,11 +221,16 @@ int config_write_stores(const struct uswap_options *options, char *buffer, size_
 
 /* ---- the other values ---- */
 
+/* What a % is of: some 30 system calls, so only where there is one. */
+static uint64_t whole_ram(const char *text)
+{
+    return strchr(text, '%') ? config_available_ram() : 0;
+}
+
 int config_read_ram(const char *label, const char *text, struct uswap_options *options)
 {
-    /* Some 30 system calls, on each start of a program. */
-    uint64_t ram, whole = strchr(text, '%') ? config_available_ram() : 0;
-    int error = size_parse(text, whole, &ram);
+    uint64_t ram;
+    int error = size_parse(text, whole_ram(text), &ram);
 
     if (error == -ERANGE)
         return refuse(label, text, "more than there can be");
@@ -239,23 +244,11 @@ int config_read_ram(const char *label, const char *text, struct uswap_options *o
 
 int config_read_share(const char *label, const char *text, uint64_t *share)
 {
-    if (size_parse(text, config_available_ram(), share) < 0)
+    if (size_parse(text, whole_ram(text), share) < 0)
         return refuse(label, text, "not a size; " SIZE_HINT);
     if (*share < PAGE_SIZE)
         return refuse(label, text, "less than a page");
     return 0;
-}
-
-static const char *keep_text(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = meta_reserve(size);
-
-    if (copy) {
-        meta_charge((int64_t)align_up(size, PAGE_SIZE));
-        memcpy(copy, text, size);
-    }
-    return copy;
 }
 
 int config_read_pool(const char *label, const char *text, struct uswap_options *options)
@@ -264,7 +257,7 @@ int config_read_pool(const char *label, const char *text, struct uswap_options *
         return refuse(label, text,
                       "not the name of a pool; write NAME or UID/NAME, with letters, digits, dots, "
                       "underscores and hyphens");
-    options->pool = keep_text(text);
+    options->pool = meta_keep_text(text);
     return options->pool ? 0 : -ENOMEM;
 }
 

@@ -26,10 +26,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u
-#endif
-
 /* Digits of the parts of a tree's text. */
 #define FD_DIGITS  5
 #define ID_DIGITS  16
@@ -198,16 +194,6 @@ static int join_named(const char *text)
 
 /* ---- Trees ---- */
 
-static long make_memory_file(void)
-{
-    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    long fd = sys_call(SYS_memfd_create, "uswap-pool", flags | MFD_NOEXEC_SEAL);
-
-    if (fd == -EINVAL)
-        fd = sys_call(SYS_memfd_create, "uswap-pool", flags);
-    return fd;
-}
-
 /* To a high number that stays open over exec. */
 static long keep_over_exec(long fd)
 {
@@ -221,7 +207,7 @@ static int found(struct tree *tree, uint64_t ram, uint64_t share)
 {
     struct pool_file *file;
     const char *reason;
-    long fd = make_memory_file();
+    long fd = fd_memory_file("uswap-pool", MFD_ALLOW_SEALING);
     int error;
 
     if (fd < 0)

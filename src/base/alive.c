@@ -37,11 +37,17 @@ int alive_open_again(const struct alive *alive)
     return (int)high;
 }
 
-bool alive_lock(int fd, unsigned number)
+bool alive_lock(const struct alive *alive, int fd, unsigned number)
 {
     struct flock lock = {.l_type = F_WRLCK};
 
-    return lock_byte(fd, F_OFD_SETLK, number, &lock) >= 0;
+    if (lock_byte(fd, F_OFD_SETLK, number, &lock) < 0)
+        return false;
+    /* A file that is not ours can hold any lock. */
+    if (alive_is_held(alive, number))
+        return true;
+    alive_unlock(fd, number);
+    return false;
 }
 
 void alive_unlock(int fd, unsigned number)

@@ -32,8 +32,9 @@ void alive_init(struct alive *alive, int fd);
  * thread may expect what it opens. -1: not possible. */
 int alive_open_again(const struct alive *alive) must_check;
 
-/* Lock the byte for whoever has the description fd; false: somebody has it. */
-bool alive_lock(int fd, unsigned number) must_check;
+/* Lock the byte for whoever has the description fd; false: somebody has it, or others would not see
+ * the lock. */
+bool alive_lock(const struct alive *alive, int fd, unsigned number) must_check;
 void alive_unlock(int fd, unsigned number);
 
 /* Lock the byte for this process, without a description of its own. */

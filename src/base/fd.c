@@ -6,7 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+
+/* Since Linux 6.3; without it, some systems refuse. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
 
 /* Ours start here when the limit allows it. */
 #define HIGH_FD 512
@@ -61,6 +67,15 @@ int fd_move_high(int fd)
 void fd_keep(int fd)
 {
     remember(fd);
+}
+
+long fd_memory_file(const char *name, unsigned flags)
+{
+    long fd = sys_call(SYS_memfd_create, name, flags | MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+    if (fd == -EINVAL)
+        fd = sys_call(SYS_memfd_create, name, flags | MFD_CLOEXEC);
+    return fd;
 }
 
 void fd_close(int fd)

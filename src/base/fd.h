@@ -15,6 +15,10 @@ int fd_move_high(int fd);
 /* Remember a descriptor that stays where and as it is. At start. */
 void fd_keep(int fd);
 
+/* A memory file, close-on-exec, with these flags of memfd_create() besides; not executable where
+ * the kernel can tell. A low descriptor, or -errno. */
+long fd_memory_file(const char *name, unsigned flags) must_check;
+
 /* Close and forget such a descriptor; -1 is passed over. */
 void fd_close(int fd);
 

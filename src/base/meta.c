@@ -8,6 +8,7 @@
 #include "base/sys.h"
 
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
 
 static _Atomic int64_t at_first;
@@ -51,6 +52,18 @@ void meta_release(void *address, size_t size)
 {
     if (address)
         sys_call(SYS_munmap, address, align_up(size, PAGE_SIZE));
+}
+
+const char *meta_keep_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = meta_reserve(size);
+
+    if (copy) {
+        memcpy(copy, text, size);
+        meta_charge((int64_t)align_up(size, PAGE_SIZE));
+    }
+    return copy;
 }
 
 void meta_charge(int64_t bytes)

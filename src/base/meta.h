@@ -20,6 +20,9 @@ void *meta_reserve_shared(size_t size) must_check;
 void meta_trim(void *address, size_t size);
 void meta_release(void *address, size_t size);
 
+/* A copy of a text that stays, charged; NULL: no memory. */
+const char *meta_keep_text(const char *text) must_check;
+
 /* Account for memory in use; negative to give back. */
 void meta_charge(int64_t bytes);
 uint64_t meta_charged(void);

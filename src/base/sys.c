@@ -3,22 +3,13 @@
 
 #include <stdint.h>
 
-/* From the C calling convention to that of system calls. */
 #if defined(__x86_64__)
 __asm__(".pushsection .text\n"
         ".balign 16\n"
         ".globl sys_enter_code\n"
         ".hidden sys_enter_code\n"
         ".type sys_enter_code, @function\n"
-        "sys_enter_code:\n"
-        "mov %rdi, %rax\n"
-        "mov %rsi, %rdi\n"
-        "mov %rdx, %rsi\n"
-        "mov %rcx, %rdx\n"
-        "mov %r8, %r10\n"
-        "mov %r9, %r8\n"
-        "mov 8(%rsp), %r9\n"
-        "syscall\n"
+        "sys_enter_code:\n" SYS_ENTER_MOVES "syscall\n"
         "ret\n"
         "sys_enter_end:\n"
         ".size sys_enter_code, . - sys_enter_code\n"

@@ -23,6 +23,18 @@ extern sys_enter_fn sys_enter __attribute__((visibility("hidden")));
 enum { SYS_ALLOW = 0, SYS_BLOCK = 1 };
 extern __thread char sys_selector __attribute__((visibility("hidden")));
 
+#if defined(__x86_64__)
+/* From the C calling convention to that of system calls: what comes before the instruction. */
+#define SYS_ENTER_MOVES                                                                            \
+    "mov %rdi, %rax\n"                                                                             \
+    "mov %rsi, %rdi\n"                                                                             \
+    "mov %rdx, %rsi\n"                                                                             \
+    "mov %rcx, %rdx\n"                                                                             \
+    "mov %r8, %r10\n"                                                                              \
+    "mov %r9, %r8\n"                                                                               \
+    "mov 8(%rsp), %r9\n"
+#endif
+
 /* The code that is copied: position-independent, sys_enter_size bytes. */
 extern const char sys_enter_code[] __attribute__((visibility("hidden")));
 extern const size_t sys_enter_size __attribute__((visibility("hidden")));

@@ -145,10 +145,9 @@ static bool take_place(int fd, unsigned member)
         return false;
     if (fd < 0)
         return change_place(place, POOL_AWAITED);
-    if (!alive_lock(fd, member))
+    if (!alive_lock(&alive, fd, member))
         return false;
-    /* A file that is not ours can hold any lock: the others would not see it. */
-    if (alive_is_held(&alive, member) && change_place(place, POOL_TAKEN))
+    if (change_place(place, POOL_TAKEN))
         return true;
     alive_unlock(fd, member);
     return false;

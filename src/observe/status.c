@@ -14,9 +14,6 @@
 #include <sys/resource.h>
 
 /* Newer than the headers may be. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u
-#endif
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
@@ -48,13 +45,9 @@ static bool may_grow_to(size_t size)
 
 static long make_file(const char *name, size_t size)
 {
-    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    long fd = -EFBIG, error = 0;
+    long fd = may_grow_to(size) ? fd_memory_file(name, MFD_ALLOW_SEALING) : -EFBIG;
+    long error = 0;
 
-    if (may_grow_to(size))
-        fd = sys_call(SYS_memfd_create, name, flags | MFD_NOEXEC_SEAL);
-    if (fd == -EINVAL)
-        fd = sys_call(SYS_memfd_create, name, flags);
     if (fd >= 0)
         error = sys_call(SYS_fchmod, fd, 0600);
 

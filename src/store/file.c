@@ -260,18 +260,6 @@ static const char *default_path(void)
     return "/var/tmp";
 }
 
-static const char *keep_path(const char *path)
-{
-    size_t size = strlen(path) + 1;
-    char *copy = meta_reserve(size);
-
-    if (copy) {
-        memcpy(copy, path, size);
-        meta_charge((int64_t)align_up(size, PAGE_SIZE));
-    }
-    return copy;
-}
-
 /* Decide on size and kind of IO, and leave the header. */
 static int prepare(struct file *file)
 {
@@ -293,7 +281,7 @@ int file_open(struct file *file, const char *path, uint64_t size)
     int error;
 
     *file = (struct file){.fd = -1, .size = size, .header = PAGE_SIZE, .allocates = true};
-    file->path = keep_path(path ? path : default_path());
+    file->path = meta_keep_text(path ? path : default_path());
     if (!file->path)
         return -ENOMEM;
     error = open_path(file);

@@ -30,11 +30,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Since Linux 6.3; without it, some systems refuse. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u
-#endif
-
 #define NUMBER_BITS 10
 #define NUMBER_MASK ((1u << NUMBER_BITS) - 1)
 #define TOKEN_MASK  ((1u << 30) - 1)
@@ -75,10 +70,9 @@ static bool change_state(unsigned member, uint32_t from, uint32_t to)
 /* Lock the byte for whoever has the description, and then take the place. */
 static bool lock_place(int fd, unsigned member)
 {
-    if (!alive_lock(fd, member))
+    if (!alive_lock(&alive, fd, member))
         return false;
-    /* A file that is not ours can hold any lock: the others would not see it. */
-    if (alive_is_held(&alive, member) && change_state(member, PLACE_FREE, PLACE_TAKEN))
+    if (change_state(member, PLACE_FREE, PLACE_TAKEN))
         return true;
     alive_unlock(fd, member);
     return false;
@@ -126,18 +120,9 @@ static void become(unsigned member)
     own_token = token_of(member);
 }
 
-static long make_file(void)
-{
-    long fd = sys_call(SYS_memfd_create, "uswap-family", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-
-    if (fd == -EINVAL)
-        fd = sys_call(SYS_memfd_create, "uswap-family", MFD_CLOEXEC);
-    return fd;
-}
-
 int member_start(void)
 {
-    long fd = make_file();
+    long fd = fd_memory_file("uswap-family", 0);
     unsigned member;
     int error;
 

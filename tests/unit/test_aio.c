@@ -4,18 +4,15 @@
 
 #include "base/fd.h"
 #include "cmocka_all.h"
+#include "forbid.h"
 #include "random.h"
 #include "scratch.h"
 #include "store/inject.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -201,21 +198,6 @@ static void plans_of_failure_are_kept(void **state)
     io_begin(&read.request);
     assert_int_equal(io_end(&read.request), -EIO);
     free(read.memory);
-}
-
-/* The system call gives this error from now on, in this process. */
-static void forbid(unsigned nr, int error)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {array_size(filter), filter};
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &program))
-        _exit(20);
 }
 
 /* nr 0: nothing is forbidden. */

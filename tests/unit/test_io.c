@@ -7,15 +7,13 @@
 #include "base/fd.h"
 #include "base/lock.h"
 #include "cmocka_all.h"
+#include "forbid.h"
 #include "random.h"
 #include "scratch.h"
 #include "store/inject.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -298,21 +296,6 @@ static void delays_delay(void **state)
     inject_set(&plan);
     assert_int_equal(io_run(&transfer->request), 0);
     assert_true(clock_now_ns() - start >= 30000000);
-}
-
-/* The system call gives this error from now on, in this process. */
-static void forbid(unsigned nr, int error)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {array_size(filter), filter};
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &program))
-        _exit(20);
 }
 
 static void write_where_forbidden(unsigned nr, int error, const char *message)
