@@ -42,6 +42,9 @@ struct uffdio_move {
 /* How often a call that the kernel asks to repeat is repeated before it counts as failed. */
 #define RETRIES 1000
 
+/* Pages that are looked at together whether they were moved. */
+#define MOVED_PAGES 64
+
 struct range {
     uintptr_t address;
     size_t size;
@@ -235,13 +238,36 @@ static int move_by_copy(uintptr_t destination, uintptr_t source)
     return 0;
 }
 
-/* One UFFDIO_MOVE: *moved is what it did, also when it fails. */
+/* How many pages from the beginning are present at destination and missing at source. */
+static size_t count_moved(uintptr_t destination, uintptr_t source, size_t pages)
+{
+    unsigned char there[MOVED_PAGES], here[MOVED_PAGES];
+    size_t count = 0;
+
+    pages = min_u64(pages, MOVED_PAGES);
+    if (sys_call(SYS_mincore, destination, pages * PAGE_SIZE, there) ||
+        sys_call(SYS_mincore, source, pages * PAGE_SIZE, here))
+        return 0;
+    while (count < pages && (there[count] & 1) && !(here[count] & 1))
+        count++;
+    return count;
+}
+
+/*
+ * One UFFDIO_MOVE: *moved is what it did, also when it fails.
+ *
+ * Linux 6.18 tries a run again that it has moved, when an attempt before that met a page that was
+ * about to change, and then says -EEXIST: what is no longer at the source was moved. Whoever calls
+ * owns both ranges, so nobody else can have put it there.
+ */
 static int move_once(uintptr_t destination, uintptr_t source, size_t size, size_t *moved)
 {
     struct uffdio_move call = {destination, source, size, 0, 0};
     int error = mask.can_move ? (int)sys_call(SYS_ioctl, mask.fd, UFFDIO_MOVE, &call) : -EBUSY;
 
     *moved = call.move > 0 ? (size_t)call.move : 0;
+    if (unlikely(error == -EEXIST))
+        *moved = count_moved(destination, source, size / PAGE_SIZE) * PAGE_SIZE;
     return *moved ? 0 : error;
 }
 
