@@ -2,6 +2,8 @@
 /*
  * How an object leaves.
  *
+ * A clean one is dropped: nothing can have changed since it was read.
+ *
  * Masking moves the pages of victims into frames, neighbours together in one call. From then on the
  * content cannot change. Writing compares each page of a masked object with what its slot holds: a
  * page of zeros needs no slot, an unchanged one no write. What is left is appended to the stores in
@@ -22,6 +24,8 @@
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
+#include "mask/mask.h"
+#include "object/budget.h"
 #include "object/frame.h"
 #include "object/pool.h"
 #include "observe/status.h"
@@ -180,15 +184,6 @@ uint32_t evict_mask(object_t *victims, unsigned count)
     return pages;
 }
 
-static uint32_t mask_step(uint32_t pages, unsigned runs)
-{
-    object_t victims[EVICT_STEP_MAX];
-    struct pool_wish wish = {EVICT_STEP_MAX, pages, runs};
-    unsigned count = pool_claim_victims(victims, &wish);
-
-    return count ? evict_mask(victims, count) : 0;
-}
-
 /* ---- Leaving memory ---- */
 
 static bool page_is_zero(const void *page)
@@ -198,16 +193,21 @@ static bool page_is_zero(const void *page)
     return words[0] == 0 && memcmp(words, words + 1, PAGE_SIZE - sizeof(*words)) == 0;
 }
 
-/* The object has left: its frames are free. */
-static void finish_evicted(object_t object, frame_t frame)
+static void publish_evicted(object_t object)
 {
     uint32_t clock = atomic_fetch_add(&evict.clock, 1);
 
-    masked_release(object, object_pages(object), frame);
     stats_count_swapped(object_live_pages(object, object_pages(object)));
     region_count_eviction(object);
     object_publish(object, OBJECT_EVICTED, clock);
     stats_add(STAT_OBJECTS_EVICTED, 1);
+}
+
+/* The object has left: its frames are free. */
+static void finish_evicted(object_t object, frame_t frame)
+{
+    masked_release(object, object_pages(object), frame);
+    publish_evicted(object);
 }
 
 static void finish_discarded(object_t object, frame_t frame)
@@ -415,6 +415,64 @@ static uint32_t evict_write(const object_t *victims, unsigned count, bool by_tas
     return pages;
 }
 
+/* ---- Steps ---- */
+
+/* Clean objects leave without more ado: what they hold is in their slots, and it is protected until
+ * their pages are gone. */
+static uint32_t drop_clean(const object_t *victims, unsigned count)
+{
+    struct iovec ranges[MASK_DROPS];
+    uint32_t live = 0;
+    unsigned i = 0;
+
+    do {
+        uint32_t pages = object_pages(victims[i]);
+        ranges[i] = (struct iovec){page_address(victims[i]), (size_t)pages * PAGE_SIZE};
+        live += object_live_pages(victims[i], pages);
+    } while (++i < count);
+    mask_drop_ranges(ranges, count);
+    budget_give(live);
+    for (i = 0; i < count; i++) {
+        region_count_dropped(victims[i]);
+        publish_evicted(victims[i]);
+    }
+    stats_add(STAT_OBJECTS_DROPPED_CLEAN, count);
+    return live;
+}
+
+/* Drop those of the victims that may be; the others are left at the front. */
+static uint32_t drop_some(object_t *victims, unsigned *count)
+{
+    object_t clean[MASK_DROPS];
+    unsigned kept = 0, found = 0;
+    uint32_t pages = 0;
+
+    for (unsigned i = 0; i < *count; i++) {
+        if (!pool_may_drop(object_load(victims[i]))) {
+            victims[kept++] = victims[i];
+            continue;
+        }
+        clean[found++] = victims[i];
+        if (found == MASK_DROPS) {
+            pages += drop_clean(clean, found);
+            found = 0;
+        }
+    }
+    *count = kept;
+    return pages + (found ? drop_clean(clean, found) : 0);
+}
+
+/* The next victims leave the window: the clean ones for good, the others for frames. */
+static uint32_t leave_step(uint32_t pages, unsigned runs)
+{
+    object_t victims[EVICT_STEP_MAX];
+    struct pool_wish wish = {EVICT_STEP_MAX, pages, runs};
+    unsigned count = pool_claim_victims(victims, &wish);
+    uint32_t dropped = drop_some(victims, &count);
+
+    return dropped + (count ? evict_mask(victims, count) : 0);
+}
+
 /* How many pages should stay masked. */
 static uint64_t masked_target(void)
 {
@@ -431,13 +489,13 @@ static uint32_t write_step(uint32_t pages, bool by_task)
 
 uint32_t evict_step(uint32_t pages)
 {
-    uint32_t masked = 0, freed = 0;
+    uint32_t left = 0, freed = 0;
 
     if (pool_masked_pages() < masked_target() + pages)
-        masked = mask_step(pages, EVICT_STEP_MAX);
-    if (pool_masked_pages() >= masked_target() || !masked)
+        left = leave_step(pages, EVICT_STEP_MAX);
+    if (pool_masked_pages() >= masked_target() || !left)
         freed = write_step(pages, false);
-    return masked + freed;
+    return left + freed;
 }
 
 /* What it is going to write counts as being written from when it was asked for. */
@@ -463,5 +521,5 @@ bool evict_meanwhile(uint32_t pages)
 {
     if (pool_masked_pages() >= masked_target() + TASK_PAGES)
         return start_write_task();
-    return mask_step(pages, MEANWHILE_RUNS) != 0;
+    return leave_step(pages, MEANWHILE_RUNS) != 0;
 }

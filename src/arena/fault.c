@@ -18,6 +18,7 @@
 #include "arena/stream.h"
 #include "arena/supply.h"
 #include "base/clock.h"
+#include "base/context.h"
 #include "base/fmt.h"
 #include "base/lock.h"
 #include "base/msg.h"
@@ -32,6 +33,16 @@
 
 /* Fresh memory that one fault brings in at most, in pages. */
 #define FRESH_AHEAD_MAX 16
+
+/* A fault so near to the stack pointer is on the stack, on which the kernel may write the frame of
+ * a signal at any time: it counts as a write. */
+#define STACK_NEAR (64 * KIB)
+
+/* What is touched, and how. */
+struct access {
+    object_t page;
+    bool write;
+};
 
 /* The program's action for SIGBUS, under a sequence count: odd while it is written. */
 static struct {
@@ -142,9 +153,10 @@ static int resolve_empty(const struct region *region, object_t page, uint64_t wo
     return error;
 }
 
-static int resolve_evicted(const struct region *region, object_t page, uint64_t word)
+static int resolve_evicted(const struct region *region, const struct access *access, uint64_t word)
 {
-    object_t object = object_of(page);
+    object_t object = object_of(access->page);
+    struct fill_wish wish = {.write = access->write};
     uint32_t filled;
     int error;
 
@@ -152,7 +164,8 @@ static int resolve_evicted(const struct region *region, object_t page, uint64_t 
         return 0;
     parts_end(PART_LOOKUP);
     cost = COST_READ;
-    error = fill_read(object, word, ahead(region, object, STREAM_AHEAD_MAX), &filled);
+    wish.pages = ahead(region, object, STREAM_AHEAD_MAX);
+    error = fill_read(object, word, &wish, &filled);
     if (!error)
         stream_extend(object, filled);
     stats_add(STAT_FAULTS_MAJOR, 1);
@@ -171,28 +184,29 @@ static int resolve_masked(object_t object, uint64_t word)
 }
 
 /*
- * A fault on a resident object: another thread has just resolved it, or the page was dropped behind
- * our back by madvise().
+ * A fault on a resident object: the page is protected and to be written to, another thread has just
+ * resolved it, or the page was dropped behind our back by madvise().
  */
-static int resolve_resident(object_t page, uint64_t word)
+static int resolve_resident(const struct access *access, uint64_t word)
 {
-    object_t object = object_of(page);
+    object_t object = object_of(access->page);
+    bool present = mask_present(page_address(access->page));
 
-    if (mask_present(page_address(page)) || !object_claim_pinned(object, word))
+    if ((present && !access->write) || !object_claim_pinned(object, word))
         return 0;
-    return fill_again(object, word, page);
+    return present ? fill_unprotect(object, word) : fill_again(object, word, access->page);
 }
 
 /* One attempt: 0 when the state was changed by us or by somebody else; the caller looks again. */
-static int resolve_once(const struct region *region, object_t page, uint64_t word)
+static int resolve_once(const struct region *region, const struct access *access, uint64_t word)
 {
-    object_t object = object_of(page);
+    object_t object = object_of(access->page);
 
     switch (object_state_of(word)) {
     case OBJECT_EMPTY:
-        return resolve_empty(region, page, word);
+        return resolve_empty(region, access->page, word);
     case OBJECT_EVICTED:
-        return resolve_evicted(region, page, word);
+        return resolve_evicted(region, access, word);
     case OBJECT_MASKED:
         return resolve_masked(object, word);
     case OBJECT_POISONED:
@@ -203,18 +217,18 @@ static int resolve_once(const struct region *region, object_t page, uint64_t wor
     }
 }
 
-static int resolve(object_t page)
+static int resolve(const struct access *access)
 {
     int error = 0;
 
     while (!error) {
-        const struct region *region = region_of(page);
-        uint64_t word = object_load(object_of(page));
-        if (!page_mapped(region, page))
+        const struct region *region = region_of(access->page);
+        uint64_t word = object_load(object_of(access->page));
+        if (!page_mapped(region, access->page))
             return -EFAULT;
         if (object_state_of(word) == OBJECT_RESIDENT)
             return 0;
-        error = resolve_once(region, page, word);
+        error = resolve_once(region, access, word);
     }
     return error == -EBADMSG ? -EIO : error;
 }
@@ -241,41 +255,57 @@ static void count_refill(void)
         stats_add(STAT_SWAP_NS, spent);
 }
 
+/* As for a write: nothing is known of what is going to be done. */
 int fault_resolve(object_t page)
 {
+    const struct access access = {page, .write = true};
     uint64_t start;
     int error;
 
     if (region_of(page) && object_state_of(object_load(object_of(page))) == OBJECT_RESIDENT)
-        return resolve(page);
+        return resolve(&access);
     start = clock_now_ns();
     cost = COST_FRESH;
-    error = resolve(page);
+    error = resolve(&access);
     count_fault(start);
     return error;
+}
+
+/* The kernel may write to what is pinned. */
+static int add_pin(object_t object, uint64_t word, bool *added)
+{
+    *added = false;
+    if (object_state_of(word) != OBJECT_RESIDENT)
+        return 0;
+    if (object_is_clean(word))
+        return object_claim_pinned(object, word) ? fill_unprotect(object, word) : 0;
+    *added = object_add_pin(object, word);
+    return 0;
 }
 
 int fault_resolve_pinned(object_t page)
 {
     object_t object = object_of(page);
+    bool pinned = false;
     int error;
 
     do {
         uint64_t word;
         error = fault_resolve(page);
         word = object_load(object);
-        if (!error && object_state_of(word) == OBJECT_RESIDENT && object_add_pin(object, word))
-            return 0;
-        if ((word & OBJECT_PIN_MASK) == OBJECT_PIN_MASK)
+        if (!error)
+            error = add_pin(object, word, &pinned);
+        if (!error && !pinned && (word & OBJECT_PIN_MASK) == OBJECT_PIN_MASK)
             error = -ENOMEM;
-    } while (!error);
+    } while (!error && !pinned);
     return error;
 }
 
 /* ---- Arriving ---- */
 
-static int handle(object_t page)
+static int handle(const struct access *access)
 {
+    object_t page = access->page;
     uint64_t start = clock_now_ns(), word;
     const struct region *region = region_of(page);
     int error = 0;
@@ -285,9 +315,9 @@ static int handle(object_t page)
     gate_enter();
     word = object_load(object_of(page));
     if (page_mapped(region, page) && object_state_of(word) == OBJECT_RESIDENT)
-        error = resolve_resident(page, word);
+        error = resolve_resident(access, word);
     else
-        error = resolve(page);
+        error = resolve(access);
     parts_end(PART_WAKE);
     count_fault(start);
     if (!error)
@@ -352,9 +382,16 @@ static void report_failure(const void *address, int error)
         msg_error("the fault at %p cannot be resolved: %s", address, fmt_errno(error, name));
 }
 
+static bool may_be_written(const void *address, const ucontext_t *context)
+{
+    uintptr_t distance = (uintptr_t)address - (context_stack_pointer(context) - STACK_NEAR);
+
+    return context_is_write(context) || distance < 2 * STACK_NEAR;
+}
+
 static void on_sigbus(int signo, siginfo_t *info, void *context)
 {
-    object_t page;
+    struct access access;
     int error;
 
     if (info->si_code <= 0 || !window_contains(info->si_addr)) {
@@ -363,8 +400,8 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
     }
     if (lock_any_held())
         __builtin_trap();
-    page = page_of(info->si_addr);
-    error = handle(page);
+    access = (struct access){page_of(info->si_addr), may_be_written(info->si_addr, context)};
+    error = handle(&access);
     if (!error || error == -EFAULT) /* the access is repeated */
         return;
     report_failure(info->si_addr, error);

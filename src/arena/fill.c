@@ -52,6 +52,7 @@ struct work {
     struct store_read reads[READS_MAX];
     unsigned read_count;
     uint32_t wheres[STREAM_AHEAD_MAX]; /* of the evicted objects, should they be given back */
+    bool protect;                      /* what comes in is clean */
 };
 
 static struct {
@@ -88,6 +89,7 @@ static struct work *take_work(object_t object)
     work->step = object_pages(object);
     work->end = object + work->step;
     work->run_count = 0;
+    work->protect = false;
     return work;
 }
 
@@ -217,19 +219,17 @@ static void drop_window(struct work *work, uint32_t live)
     budget_give(live);
 }
 
-/*
- * Move all frames into the window. On an error no page of the work is left there, and the frames
- * that are left are free.
+/* Move all frames into the window. Frames that were not moved are free. *placed: those that were.
  */
-static int place(struct work *work)
+static int place_by_move(struct work *work, uint32_t *placed)
 {
     struct walk walk = walk_begin(work);
     object_t page;
     frame_t frame;
-    uint32_t count, placed = 0;
+    uint32_t count;
     int error = 0;
 
-    while ((count = walk_next(&walk, &page, &frame))) {
+    for (*placed = 0; (count = walk_next(&walk, &page, &frame));) {
         struct mask_span source = {frame_address(frame), (size_t)count * PAGE_SIZE, MASK_FRAMES};
         size_t moved = 0;
         if (!error)
@@ -239,7 +239,44 @@ static int place(struct work *work)
             frame_put_holes((struct frame_run){frame, done});
         if (done < count)
             frame_put_free((struct frame_run){frame + done, count - done});
-        placed += done;
+        *placed += done;
+    }
+    return error;
+}
+
+/* Copy all frames into room that was taken for that. They are free afterwards. */
+static int place_by_copy(struct work *work)
+{
+    struct walk walk = walk_begin(work);
+    object_t page;
+    frame_t frame;
+    uint32_t count;
+    int error = 0;
+
+    while (!error && (count = walk_next(&walk, &page, &frame)))
+        error = mask_copy(page_address(page), frame_address(frame), (size_t)count * PAGE_SIZE,
+                          work->protect);
+    put_frames_free(work);
+    return error;
+}
+
+/*
+ * Bring what is in the frames into the window. On an error no page of the work is left there, and
+ * the frames are free.
+ *
+ * A copy needs no flush of the TLB of other CPUs, which costs more than to copy some pages: it is
+ * taken where there is room for both.
+ */
+static int place(struct work *work)
+{
+    uint32_t placed = live_pages(work);
+    int error;
+
+    if (supply_take_room(placed)) {
+        error = place_by_copy(work);
+    } else {
+        work->protect = false;
+        error = place_by_move(work, &placed);
     }
     if (error)
         drop_window(work, placed);
@@ -434,10 +471,26 @@ static uint64_t flags_for(uint64_t word)
 }
 
 /* Slots that are kept make eviction cheap, as long as there are enough for those who have none. */
-static void drop_slots_if_scarce(struct work *work)
+static bool slots_scarce(void)
 {
-    if (store_free_slots() * PAGE_SIZE < budget_limit() / KEEP_SHARE)
+    return store_free_slots() * PAGE_SIZE < budget_limit() / KEEP_SHARE;
+}
+
+/* Whether what comes in should be clean. A stream is as cheap to mask in runs. */
+static bool should_protect(const struct work *work, const struct fill_wish *wish)
+{
+    return !wish->write && work->end - work->first == work->step && !slots_scarce() &&
+           region_wants_clean(work->first);
+}
+
+/* The flags of the objects that came in, the first of which had this word. */
+static uint64_t settle_slots(struct work *work, uint64_t word)
+{
+    if (work->protect)
+        return flags_for(word) | objects.clean_mark;
+    if (slots_scarce())
         discard_slots(work->first, work->end - work->first);
+    return flags_for(word);
 }
 
 static void poison(object_t object, int error)
@@ -472,13 +525,14 @@ static int read_and_place(struct work *work, bool *unreadable)
     return error;
 }
 
-int fill_read(object_t object, uint64_t word, uint32_t pages, uint32_t *filled)
+int fill_read(object_t object, uint64_t word, const struct fill_wish *wish, uint32_t *filled)
 {
     struct work *work = take_work(object);
     bool unreadable = false;
     int error;
 
-    claim_following(work, ahead_end(object, pages));
+    claim_following(work, ahead_end(object, wish->pages));
+    work->protect = should_protect(work, wish);
     error = live_pages(work) ? read_and_place(work, &unreadable) : -EFAULT;
     if (error && work->end - work->first > work->step) {
         give_back_ahead(work, OBJECT_EVICTED);
@@ -486,9 +540,8 @@ int fill_read(object_t object, uint64_t word, uint32_t pages, uint32_t *filled)
     }
     if (!error) {
         stats_count_swapped(-(int64_t)live_pages(work));
-        drop_slots_if_scarce(work);
         parts_end(PART_MOVE);
-        publish_resident(work, flags_for(word));
+        publish_resident(work, settle_slots(work, word));
         *filled = work->end - work->first;
     } else if (unreadable) {
         poison(object, error);
@@ -516,6 +569,20 @@ int fill_unmask(object_t object, uint64_t word)
         pool_note_unmasked(pages);
         pool_add(object, 1, OBJECT_HOT);
     }
+    return error;
+}
+
+/* It keeps its place in the order of eviction. */
+int fill_unprotect(object_t object, uint64_t word)
+{
+    int error = mask_unprotect(page_address(object), (size_t)object_pages(object) * PAGE_SIZE);
+    uint64_t lost = error ? 0 : OBJECT_CLEAN_MASK;
+
+    if (object_is_clean(word))
+        region_count_written(object);
+    object_publish(
+        object, OBJECT_RESIDENT | (word & (OBJECT_HOT | OBJECT_AHEAD | OBJECT_CLEAN_MASK) & ~lost),
+        object_where_of(word));
     return error;
 }
 

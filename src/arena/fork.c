@@ -75,6 +75,7 @@ void arena_fork_child(void)
         msg_error("a forked process cannot go on without userfaultfd (%s)", fmt_errno(error, name));
         sys_call(SYS_exit_group, 127);
     }
+    object_fork_child();
     store_fork_child();
     budget_fork_child();
     lend_fork_child();

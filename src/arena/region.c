@@ -21,6 +21,12 @@
 #define REGIONS_MAX      (UINT32_C(1) << 20)
 #define FIND_EFFORT      256
 
+/* What a clean object that is written to costs, in savings by one that is dropped; how much of the
+ * past counts; and every how many-th read brings an object in clean although it does not pay. */
+#define CLEAN_COST      3
+#define CLEAN_SCORE_MAX 256
+#define CLEAN_SAMPLE    16
+
 /* Metadata of a chunk: state words, slots and the region's share. */
 #define CHUNK_METADATA (CHUNK_PAGES * (sizeof(uint64_t) + sizeof(slot_t)))
 
@@ -324,6 +330,41 @@ void region_count_eviction(object_t object)
 
     if (region)
         atomic_fetch_add_explicit(&region->evictions, 1, memory_order_relaxed);
+}
+
+/* Races lose a count now and then. */
+static void judge(object_t object, int more)
+{
+    struct region *region = region_of(object);
+    int score;
+
+    if (!region)
+        return;
+    score = atomic_load_explicit(&region->clean_score, memory_order_relaxed) + more;
+    if (score > CLEAN_SCORE_MAX)
+        score = CLEAN_SCORE_MAX;
+    if (score < -CLEAN_SCORE_MAX)
+        score = -CLEAN_SCORE_MAX;
+    atomic_store_explicit(&region->clean_score, score, memory_order_relaxed);
+}
+
+void region_count_dropped(object_t object)
+{
+    judge(object, 1);
+}
+
+void region_count_written(object_t object)
+{
+    judge(object, -CLEAN_COST);
+}
+
+bool region_wants_clean(object_t object)
+{
+    const struct region *region = region_of(object);
+
+    return region &&
+           (atomic_load_explicit(&region->clean_score, memory_order_relaxed) >= 0 ||
+            atomic_load_explicit(&region->reads, memory_order_relaxed) % CLEAN_SAMPLE == 0);
 }
 
 static uint64_t traffic(const struct status_region *entry)

@@ -16,8 +16,6 @@
 #include "object/budget.h"
 #include "object/pool.h"
 
-#include "base/clock.h"
-
 #include <errno.h>
 
 /* A waiter looks again after this time, whatever happens. */
@@ -31,7 +29,7 @@
 #define ASK_PART 64
 
 /* Frames given back to the system at a time. */
-#define RELEASE_RUNS 64
+#define RELEASE_RUNS MASK_DROPS
 
 /* How long a thread may evict while the device reads for it: less than half of what the fastest
  * devices take. */
@@ -219,6 +217,23 @@ bool supply_take_room(uint32_t count)
     return budget_headroom() >= (int64_t)count && !lend_must_leave_room() && budget_take(count);
 }
 
+/* Give these frames back to the system. Returns how many pages that is. */
+static uint64_t release_runs(const struct frame_run *runs, unsigned count)
+{
+    struct iovec ranges[RELEASE_RUNS];
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        ranges[i] = (struct iovec){frame_address(runs[i].first), (size_t)runs[i].count * PAGE_SIZE};
+        pages += runs[i].count;
+    }
+    mask_drop_ranges(ranges, count);
+    for (unsigned i = 0; i < count; i++)
+        frame_put_holes(runs[i]);
+    budget_give(pages);
+    return pages;
+}
+
 /* Give free frames back to the system, at most count. */
 static uint64_t release_frames(uint64_t count)
 {
@@ -232,12 +247,7 @@ static uint64_t release_frames(uint64_t count)
             taken = frame_take_free(1, runs, 1);
         if (!taken)
             break;
-        for (unsigned i = 0; i < taken; i++) {
-            mask_drop(frame_address(runs[i].first), (size_t)runs[i].count * PAGE_SIZE);
-            frame_put_holes(runs[i]);
-            budget_give(runs[i].count);
-            released += runs[i].count;
-        }
+        released += release_runs(runs, taken);
     }
     return released;
 }
@@ -261,6 +271,15 @@ static void pay_debt(void)
 
     if (unlikely(room < 0))
         release_frames((uint64_t)-room);
+}
+
+/* Fills copy where there is room: frames beyond those that reads need become room. */
+static void make_room(void)
+{
+    uint32_t part = atomic_load_explicit(&supply.low, memory_order_relaxed) / 4;
+
+    if (budget_headroom() < part && frame_free_count() > 2 * (uint64_t)part)
+        release_frames(part);
 }
 
 /* What a member of a pool holds changes: the tables follow. */
@@ -287,6 +306,7 @@ void supply_meanwhile(uint32_t pages)
 {
     uint64_t end = clock_now_ns() + MEANWHILE_NS + pages * MEANWHILE_PAGE_NS;
 
+    make_room();
     if (!is_short() || lend_ask(to_ask(atomic_load(&supply.low))))
         return;
     while (is_short() && evict_meanwhile(EVICT_STEP_MAX) && clock_now_ns() < end)
@@ -303,6 +323,7 @@ void supply_refill(void)
         lend_follow();
     }
     pay_debt();
+    make_room();
     if (unlikely(atomic_load_explicit(&supply.exceeding, memory_order_relaxed)) &&
         supply_free_pages() > low)
         atomic_store(&supply.exceeding, false);

@@ -3,14 +3,17 @@
  * The page mask: who may touch which memory, and how content changes place without a copy.
  *
  * Covered memory is anonymous memory whose missing pages are not filled by the kernel: touching one
- * raises SIGBUS in the thread that did. To mask a page is to move its content elsewhere; to unmask
- * it is to move content back. Sizes and addresses are whole pages. No function here takes a lock or
- * touches the memory itself; all are safe in the fault handler and on the swap thread.
+ * raises SIGBUS in the thread that did. So does writing to a page that is protected. To mask a page
+ * is to move its content elsewhere; to unmask it is to move content back. Sizes and addresses are
+ * whole pages. No function here takes a lock or touches the memory itself; all are safe in the
+ * fault handler and on the swap thread.
  */
 #ifndef USWAP_MASK_MASK_H
 #define USWAP_MASK_MASK_H
 
 #include "base/base.h"
+
+#include <sys/uio.h>
 
 /* Whether this kernel can do it, without changing anything. On failure *reason says what is missing
  * and what to do. */
@@ -46,6 +49,13 @@ struct mask_span {
  */
 int mask_move(void *destination, const struct mask_span *source, size_t *moved) must_check;
 
+/* Fill missing pages at destination with a copy of what is at source, which is anywhere; protected:
+ * writing to one raises SIGBUS. On an error none is filled. */
+int mask_copy(void *destination, const void *source, size_t size, bool protected) must_check;
+
+/* End the protection of pages. */
+int mask_unprotect(void *address, size_t size) must_check;
+
 /* Make missing pages present, writable and zero. -EEXIST: one was present already. */
 int mask_fill_zero(void *address, size_t size) must_check;
 
@@ -54,6 +64,10 @@ bool mask_present(const void *page);
 
 /* Drop the pages of a range: they are missing afterwards. */
 void mask_drop(void *address, size_t size);
+
+/* The same for up to MASK_DROPS ranges at once, for little more than the cost of one. */
+#define MASK_DROPS 64
+void mask_drop_ranges(const struct iovec *ranges, unsigned count);
 
 /* Make every access to the range a true SIGSEGV, or end that. */
 void mask_forbid(void *address, size_t size);

@@ -35,6 +35,9 @@ struct uffdio_move {
 };
 #define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
 #endif
+#ifndef PIDFD_SELF
+#define PIDFD_SELF (-10001) /* the thread group */
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -194,14 +197,16 @@ static int write_protect(uintptr_t address, size_t size, bool protect)
     return (int)error;
 }
 
-/* Fill missing pages at destination with what is at source. *filled says how far it came. */
-static int copy_in(uintptr_t destination, uintptr_t source, size_t size, size_t *filled)
+/* Fill missing pages at destination with what is at source, protected or not, by the mode. *filled
+ * says how far it came. */
+static int copy_with(uint64_t mode, uintptr_t destination, uintptr_t source, size_t size,
+                     size_t *filled)
 {
     size_t done = 0;
     long error = 0;
 
     for (int i = 0; done < size && i < RETRIES; i++) {
-        struct uffdio_copy call = {destination + done, source + done, size - done, 0, 0};
+        struct uffdio_copy call = {destination + done, source + done, size - done, mode, 0};
         error = sys_call(SYS_ioctl, mask.fd, UFFDIO_COPY, &call);
         if (call.copy > 0)
             done += (size_t)call.copy;
@@ -210,6 +215,11 @@ static int copy_in(uintptr_t destination, uintptr_t source, size_t size, size_t 
     }
     *filled = done;
     return done == size ? 0 : (int)error;
+}
+
+static int copy_in(uintptr_t destination, uintptr_t source, size_t size, size_t *filled)
+{
+    return copy_with(0, destination, source, size, filled);
 }
 
 bool mask_present(const void *page)
@@ -322,6 +332,22 @@ int mask_move(void *destination, const struct mask_span *source, size_t *moved)
     return done == source->size ? 0 : error;
 }
 
+int mask_copy(void *destination, const void *source, size_t size, bool protected)
+{
+    uint64_t mode = protected ? UFFDIO_COPY_MODE_WP : 0;
+    size_t filled;
+    int error = copy_with(mode, (uintptr_t)destination, (uintptr_t)source, size, &filled);
+
+    if (error && filled)
+        mask_drop(destination, filled);
+    return error;
+}
+
+int mask_unprotect(void *address, size_t size)
+{
+    return write_protect((uintptr_t)address, size, false);
+}
+
 int mask_fill_zero(void *address, size_t size)
 {
     uintptr_t to = (uintptr_t)address;
@@ -340,6 +366,19 @@ int mask_fill_zero(void *address, size_t size)
 void mask_drop(void *address, size_t size)
 {
     sys_call(SYS_madvise, address, size, MADV_DONTNEED);
+}
+
+/* Kernels before 6.15 do not know PIDFD_SELF, or drop nothing by this call. */
+void mask_drop_ranges(const struct iovec *ranges, unsigned count)
+{
+    size_t size = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        size += ranges[i].iov_len;
+    if (sys_call(SYS_process_madvise, PIDFD_SELF, ranges, count, MADV_DONTNEED, 0) == (long)size)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        mask_drop(ranges[i].iov_base, ranges[i].iov_len);
 }
 
 void mask_forbid(void *address, size_t size)

@@ -12,10 +12,13 @@ struct object_table objects;
 /* A lost wake-up would otherwise stop a program: a waiter looks again after this time. */
 #define WAIT_BOUND_NS 100000000
 
+#define FIRST_CLEAN_MARK (UINT64_C(1) << 8)
+
 int object_init(uint64_t pages)
 {
     uint64_t chunks = pages >> CHUNK_PAGES_SHIFT;
 
+    objects.clean_mark = FIRST_CLEAN_MARK;
     objects.words = meta_reserve(pages * sizeof(*objects.words));
     objects.slots = meta_reserve(pages * sizeof(*objects.slots));
     objects.shifts = meta_reserve(chunks * sizeof(*objects.shifts));
@@ -25,6 +28,12 @@ int object_init(uint64_t pages)
     meta_release(objects.slots, pages * sizeof(*objects.slots));
     meta_release(objects.shifts, chunks * sizeof(*objects.shifts));
     return -ENOMEM;
+}
+
+void object_fork_child(void)
+{
+    if (objects.clean_mark)
+        objects.clean_mark = (objects.clean_mark + FIRST_CLEAN_MARK) & OBJECT_CLEAN_MASK;
 }
 
 static bool change(object_t object, uint64_t *from, uint64_t to)
@@ -108,7 +117,7 @@ bool object_discard_write(object_t object, uint64_t word)
 
 bool object_add_pin(object_t object, uint64_t word)
 {
-    if ((word & OBJECT_PIN_MASK) == OBJECT_PIN_MASK)
+    if ((word & OBJECT_PIN_MASK) == OBJECT_PIN_MASK || object_is_clean(word))
         return false;
     return change(object, &word, word + OBJECT_PIN);
 }

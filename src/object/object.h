@@ -36,6 +36,8 @@
  *   3. Pins are counted in any state; only a RESIDENT object can be given a pin, and an object with
  *      pins is not masked.
  *   4. Nobody who owns a BUSY object waits for another object.
+ *   5. The pages of a RESIDENT object that is clean are protected against writes and hold what its
+ *      slots hold. It can have no pins: the kernel could not write to it.
  */
 #ifndef USWAP_OBJECT_OBJECT_H
 #define USWAP_OBJECT_OBJECT_H
@@ -59,10 +61,11 @@ enum object_state {
 
 /* The state word. */
 #define OBJECT_STATE_MASK  0xfull
-#define OBJECT_WAITED      (1ull << 4) /* somebody sleeps on the word */
-#define OBJECT_HOT         (1ull << 5) /* in the hot ring of the pool */
-#define OBJECT_AHEAD       (1ull << 6) /* read ahead, not seen touched */
-#define OBJECT_DISCARDED   (1ull << 7) /* WRITING, but nobody wants it any more */
+#define OBJECT_WAITED      (1ull << 4)    /* somebody sleeps on the word */
+#define OBJECT_HOT         (1ull << 5)    /* in the hot ring of the pool */
+#define OBJECT_AHEAD       (1ull << 6)    /* read ahead, not seen touched */
+#define OBJECT_DISCARDED   (1ull << 7)    /* WRITING, but nobody wants it any more */
+#define OBJECT_CLEAN_MASK  (0xffull << 8) /* see object_is_clean() */
 #define OBJECT_PIN         (1ull << 16)
 #define OBJECT_PIN_MASK    (0xffffull << 16)
 #define OBJECT_WHERE_SHIFT 32
@@ -80,6 +83,7 @@ struct object_table {
     _Atomic uint64_t *words; /* one a page */
     slot_t *slots;           /* one a page */
     uint8_t *shifts;         /* one a chunk: log2 of the pages of an object */
+    uint64_t clean_mark;     /* what a clean object has in OBJECT_CLEAN_MASK; 0: none is */
 };
 extern struct object_table objects;
 
@@ -131,6 +135,18 @@ static inline uint32_t object_where_of(uint64_t word)
     return (uint32_t)(word >> OBJECT_WHERE_SHIFT);
 }
 
+/*
+ * Whether a RESIDENT object is clean. The child of a fork has the pages but not their protection,
+ * so that what is clean in the parent must not count as clean in the child: each generation has a
+ * mark of its own, and one that is so late that it has none left does without clean objects.
+ */
+static inline bool object_is_clean(uint64_t word)
+{
+    return objects.clean_mark && (word & OBJECT_CLEAN_MASK) == objects.clean_mark;
+}
+
+void object_fork_child(void);
+
 static inline uint64_t object_load(object_t object)
 {
     return atomic_load_explicit(&objects.words[object], memory_order_acquire);
@@ -156,7 +172,8 @@ uint64_t object_end_write(object_t object);
 /* Mark a WRITING object as not wanted; false if it is not WRITING any more. */
 bool object_discard_write(object_t object, uint64_t word);
 
-/* Add a pin to a RESIDENT object; false if the word changed or has the most pins it can count. */
+/* Add a pin to a RESIDENT object; false if the word changed, it is clean, or it has the most pins
+ * that it can count. */
 bool object_add_pin(object_t object, uint64_t word);
 void object_drop_pin(object_t object);
 

@@ -106,7 +106,7 @@ static uint32_t push_resident(struct ring *ring, object_t object)
 static void requeue(struct ring *ring, struct ring_entry entry, uint64_t word)
 {
     uint32_t sequence = push_resident(ring, entry.value);
-    uint64_t flags = word & (OBJECT_HOT | OBJECT_AHEAD);
+    uint64_t flags = word & (OBJECT_HOT | OBJECT_AHEAD | OBJECT_CLEAN_MASK);
 
     if (object_claim_pinned(entry.value, word))
         object_publish(entry.value, OBJECT_RESIDENT | flags, sequence);
@@ -211,7 +211,7 @@ unsigned pool_claim_victims(object_t *victims, const struct pool_wish *wish)
         if (!claim_one(ring, &victims[claimed], &looks) &&
             !claim_one(other, &victims[claimed], &looks))
             break;
-        runs += !follows(victims, claimed);
+        runs += !pool_may_drop(object_load(victims[claimed])) && !follows(victims, claimed);
         pages += object_pages(victims[claimed++]);
     }
     lock_drop(&pool.lock);

@@ -24,22 +24,30 @@
 /* Make room for the objects of a budget of so many pages; it only grows. -ENOMEM. */
 int pool_set_budget(uint64_t pages) must_check;
 
-/* Make count neighbouring objects RESIDENT that the caller owns; flags: OBJECT_HOT, OBJECT_AHEAD.
- */
+/* Make count neighbouring objects RESIDENT that the caller owns; flags: OBJECT_HOT, OBJECT_AHEAD, a
+ * mark of OBJECT_CLEAN_MASK. */
 void pool_add(object_t first, uint32_t count, uint64_t flags);
 
 /* Make an object MASKED that the caller owns and whose content is in frames from first. */
 void pool_add_masked(object_t object, frame_t first);
 
-/* How many objects to claim: up to so many pages together (at least one object), in up to so many
- * runs of neighbours. */
+/* Whether a victim leaves by being dropped: it is clean, and no second chance is due to one that
+ * was not touched again soon. */
+static inline bool pool_may_drop(uint64_t word)
+{
+    return object_is_clean(word) && !(word & OBJECT_HOT);
+}
+
+/* How many objects to claim: up to so many pages together (at least one object), and of those that
+ * cannot be dropped up to so many runs of neighbours. */
 struct pool_wish {
     unsigned objects;
     uint32_t pages;
     unsigned runs;
 };
 
-/* Claim the objects that should be masked next. Returns how many; they are the caller's. */
+/* Claim the objects that should be masked or dropped next. Returns how many; they are the caller's.
+ */
 unsigned pool_claim_victims(object_t *victims, const struct pool_wish *wish);
 
 /* Claim the objects that have been masked longest, as above. */
