@@ -29,18 +29,28 @@ expect 'libuswap.so exports every function of the header' \
 pc=$(find_one uswap.pc)
 export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root
 library=$(find_one libuswap.so)
+flags=$(pkg-config --cflags --libs uswap)
+cp "$source"/examples/*.c "$source"/examples/*.cpp "$source"/examples/*.hpp "$source"/examples/*.py "$work"
+cd "$work" || exit
+
+# runs NAME COMMAND...: an example, with little memory.
+runs() {
+    local name=$1
+    shift
+    LD_LIBRARY_PATH=${library%/*} USWAP_RAM=32M USWAP_SWAP=$work/swap timeout 60 "$@" >out 2>&1
+    expect "$name runs" [ $? -eq 0 ]
+}
 built=0
-for example in "$source"/examples/*.c; do
-    program=$work/$(basename "$example" .c)
-    # shellcheck disable=SC2046 # words are wanted
-    expect "$(basename "$example") builds" \
-        gcc -o "$program" "$example" $(pkg-config --cflags --libs uswap)
-    LD_LIBRARY_PATH=${library%/*} USWAP_RAM=32M USWAP_SWAP=$work/swap timeout 60 "$program" \
-        >"$work/out" 2>&1
-    expect "$(basename "$example") runs" [ $? -eq 0 ]
+for example in *.c *.cpp; do
+    compiler=(gcc)
+    [ "${example##*.}" = c ] || compiler=(g++ -std=c++17)
+    # shellcheck disable=SC2086 # words are wanted
+    expect "$example builds" "${compiler[@]}" -o "${example%.*}" "$example" $flags
+    runs "$example" "./${example%.*}"
     built=$((built + 1))
 done
-expect 'there were examples' [ "$built" -gt 0 ]
+expect 'there were examples' [ "$built" -gt 1 ]
+runs table.py python3 table.py
 
 "$(find "$root" -path '*/bin/uswap')" run --ram 32M --swap "$work/swap:4G" true
 expect 'the installed command finds its library' [ $? -eq 0 ]
