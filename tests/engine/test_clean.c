@@ -10,7 +10,7 @@
 
 #define RAM     (32 * MIB)
 #define STORE   (256 * MIB)
-#define SET     (96 * MIB)
+#define SET     (64 * MIB)
 #define PAGES   (SET / PAGE_SIZE)
 #define THREADS 8
 #define WORDS   (PAGE_SIZE / sizeof(uint64_t))
@@ -36,7 +36,7 @@ static void read_at_random(const char *set, unsigned count, uint64_t *random)
 
 static void what_is_read_leaves_without_a_write(uint64_t object_size)
 {
-    const unsigned count = object_size > PAGE_SIZE ? 8000 : 40000;
+    const unsigned count = object_size > PAGE_SIZE ? 4000 : 20000;
     uint64_t random = engine_seed();
 
     engine_start(RAM, STORE);
@@ -55,7 +55,7 @@ static void what_is_read_leaves_without_a_write(uint64_t object_size)
 /* Each step reads a page and then, one time of three, changes it. */
 static void what_is_written_after_it_was_read_is_kept(uint64_t object_size)
 {
-    const unsigned count = object_size > PAGE_SIZE ? 10000 : 60000;
+    const unsigned count = object_size > PAGE_SIZE ? 4000 : 20000;
     uint64_t random = engine_seed();
     uint16_t *changes = calloc(PAGES, sizeof(*changes));
 
@@ -102,7 +102,7 @@ static void look_and_add(void *argument, unsigned thread)
 
 static void threads_read_and_write(uint64_t object_size)
 {
-    struct shared shared = {.steps = object_size > PAGE_SIZE ? 2000 : 10000};
+    struct shared shared = {.steps = object_size > PAGE_SIZE ? 800 : 4000};
 
     shared.adds = calloc(PAGES, sizeof(*shared.adds));
     expect(shared.adds != NULL);
@@ -153,21 +153,21 @@ static void a_region_that_is_written_to_is_not_clean(uint64_t unused)
 
     engine_start(RAM, STORE);
     char *set = map_random(PAGE_SIZE);
-    for (unsigned i = 0; i < 30000; i++) {
+    for (unsigned i = 0; i < 12000; i++) {
         volatile char *memory = set + engine_below(&random, PAGES) * PAGE_SIZE;
         char content = *memory;
         *memory = content;
     }
     uint64_t major = engine_stats().faults_major, minor = engine_stats().faults_minor;
-    for (unsigned i = 0; i < 10000; i++) {
+    for (unsigned i = 0; i < 6000; i++) {
         volatile char *memory = set + engine_below(&random, PAGES) * PAGE_SIZE;
         char content = *memory;
         *memory = content;
     }
     major = engine_stats().faults_major - major;
     minor = engine_stats().faults_minor - minor;
-    expect(major > 1000 && minor < major / 2, "%llu minor, %llu major",
-           (unsigned long long)minor, (unsigned long long)major);
+    expect(major > 1000 && minor < major / 2, "%llu minor, %llu major", (unsigned long long)minor,
+           (unsigned long long)major);
 }
 
 static const struct engine_case cases[] = {
