@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Credits against a naive model: what is used fits in what is held, and what all hold in the limit. */
+/* Credits against a naive model: what is used fits in what is held, and what all hold in the limit.
+ */
 #include "object/credit.h"
 
 #include "cmocka_all.h"

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Read-ahead: it grows along a stream in either direction, and costs nothing elsewhere. */
+#include "arena/stream.h"
+
+#include "cmocka_all.h"
+#include "random.h"
+
+#include <stdbool.h>
+
+#define LIMIT 64u
+
+static struct random seeded;
+
+/* One fault of a stream: brings in what it is told to, and says where the next one is. */
+static object_t follow(object_t page, uint32_t expected)
+{
+    uint32_t ahead = stream_next(page, LIMIT);
+
+    assert_int_equal(ahead, expected);
+    stream_extend(page, ahead);
+    return page + ahead;
+}
+
+static void it_doubles_up_to_the_limit(void **state)
+{
+    object_t page = 1000;
+
+    for (uint32_t expected = 1; expected < LIMIT; expected *= 2)
+        page = follow(page, expected);
+    for (int i = 0; i < 10; i++)
+        page = follow(page, LIMIT);
+}
+
+static void it_goes_on_from_what_came_in(void **state)
+{
+    assert_int_equal(stream_next(5000, LIMIT), 1);
+    stream_extend(5000, 1);
+    assert_int_equal(stream_next(5001, LIMIT), 2);
+    stream_extend(5001, 1); /* less came than was wanted */
+    assert_int_equal(stream_next(5002, LIMIT), 2);
+}
+
+static void eight_streams_are_followed_at_once(void **state)
+{
+    object_t pages[8];
+
+    for (unsigned i = 0; i < 8; i++)
+        pages[i] = 100000 * (i + 1);
+    for (uint32_t expected = 1; expected <= LIMIT; expected *= 2)
+        for (unsigned i = 0; i < 8; i++)
+            pages[i] = follow(pages[i], expected);
+}
+
+static void the_one_that_was_still_for_longest_gives_way(void **state)
+{
+    object_t old = follow(follow(10000, 1), 2), page = 900000;
+
+    for (unsigned i = 0; i < 8; i++, page += 1000)
+        follow(page, 1);
+    follow(old, 1);
+}
+
+static void random_faults_get_one_page(void **state)
+{
+    for (unsigned i = 0; i < 10000; i++) {
+        object_t page = (object_t)random_below(&seeded, UINT32_MAX / 2) | 1u << 31;
+        uint32_t ahead = stream_next(page, LIMIT);
+        assert_true(ahead <= 2); /* two in a row by chance are a stream */
+        stream_extend(page, ahead);
+    }
+}
+
+static void it_goes_down_too(void **state)
+{
+    object_t page = 500000;
+    uint32_t wanted;
+
+    assert_int_equal(stream_down(page, LIMIT), 0);
+    assert_int_equal(stream_next(page, LIMIT), 1);
+    stream_extend(page, 1);
+    for (uint32_t expected = 2; expected <= LIMIT; expected *= 2) {
+        page -= 1;
+        wanted = stream_down(page, LIMIT);
+        assert_int_equal(wanted, expected);
+        page -= wanted - 1;
+        stream_extend_down(page, wanted);
+    }
+}
+
+static void the_limit_holds(void **state)
+{
+    object_t page = 700000;
+
+    for (unsigned i = 0; i < 200; i++) {
+        uint32_t limit = (uint32_t)random_below(&seeded, 2 * STREAM_AHEAD_MAX) + 1;
+        uint32_t ahead = stream_next(page, limit);
+        assert_true(ahead >= 1 && ahead <= limit && ahead <= STREAM_AHEAD_MAX);
+        stream_extend(page, ahead);
+        page += ahead;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_doubles_up_to_the_limit),
+        cmocka_unit_test(it_goes_on_from_what_came_in),
+        cmocka_unit_test(eight_streams_are_followed_at_once),
+        cmocka_unit_test(the_one_that_was_still_for_longest_gives_way),
+        cmocka_unit_test(random_faults_get_one_page),
+        cmocka_unit_test(it_goes_down_too),
+        cmocka_unit_test(the_limit_holds),
+    };
+
+    seeded = random_start(argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
