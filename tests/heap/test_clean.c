@@ -21,7 +21,7 @@ static uint16_t *changes;
 
 static uint64_t *page_at(size_t page)
 {
-    return (uint64_t *)(set + page * PAGE);
+    return (uint64_t *)(void *)(set + page * PAGE);
 }
 
 static uint64_t content(size_t page)
