@@ -33,12 +33,12 @@ scrambled() {
 }
 
 program_sort() {
-    scrambled 350000 >"$work/in"
+    scrambled 240000 >"$work/in"
     at_quarter sort -S 400M --parallel=1
 }
 
 program_sort_parallel() {
-    scrambled 350000 >"$work/in"
+    scrambled 240000 >"$work/in"
     at_quarter sort -S 400M --parallel=4
 }
 
