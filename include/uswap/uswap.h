@@ -13,9 +13,11 @@
  *   A page is the hardware page (4096 bytes on x86-64).
  *
  * Limits of the engine alone (libuswap without the preload library)
- *   A system call given swapped-out memory fails with EFAULT: pin it first, with uswap_pin().
- *   SIGBUS and SIGSEGV belong to the library: do not block them in a thread that touches regions.
- *   A handler that was installed before uswap_start() gets the faults that are not ours.
+ * - A system call on swapped-out memory fails with EFAULT, and so may one that writes to memory
+ *   which has only been read since it came back. Pin it first, with uswap_pin().
+ * - madvise() on region memory is not seen: what it drops may come back. Use uswap_advise().
+ * - SIGBUS and SIGSEGV belong to the library: do not block them in a thread that touches regions. A
+ *   handler that was installed before uswap_start() gets the faults that are not ours.
  */
 #ifndef USWAP_USWAP_H
 #define USWAP_USWAP_H
