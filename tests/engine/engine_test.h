@@ -45,6 +45,13 @@ int engine_test_main(int argc, char **argv, const struct engine_case *cases, siz
 /* In the parent: run a case once more and say how it ended. */
 struct engine_end engine_run(const struct engine_case *test);
 
+/* A sanitizer makes every access several times as slow. */
+#ifdef __SANITIZE_ADDRESS__
+#define ENGINE_SANITIZED 1
+#else
+#define ENGINE_SANITIZED 0
+#endif
+
 /*
  * In the process of a case, any thread.
  */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define RAM   (32 * MIB)
-#define SET   (128 * MIB)
+#define SET   ((ENGINE_SANITIZED ? 64 : 128) * MIB)
 #define STORE (256 * MIB)
 
 static void sequential(uint64_t object_size)
