@@ -432,10 +432,8 @@ static uint32_t drop_clean(const object_t *victims, unsigned count)
     } while (++i < count);
     mask_drop_ranges(ranges, count);
     budget_give(live);
-    for (i = 0; i < count; i++) {
-        region_count_dropped(victims[i]);
+    for (i = 0; i < count; i++)
         publish_evicted(victims[i]);
-    }
     stats_add(STAT_OBJECTS_DROPPED_CLEAN, count);
     return live;
 }
