@@ -9,6 +9,7 @@
  */
 #include "arena/discard.h"
 
+#include "arena/clean.h"
 #include "arena/masked.h"
 #include "arena/supply.h"
 #include "base/msg.h"
@@ -139,6 +140,8 @@ static bool discard_part(const struct run *run, uint64_t word, object_t first, u
 
     if (!object_claim_pinned(object, word))
         return false;
+    if (object_state_of(word) == OBJECT_RESIDENT)
+        clean_end(object, word);
     drop_part(run, first, count, word);
     if (run->unmap && object_state_of(word) == OBJECT_EVICTED)
         stats_count_swapped(-(int64_t)object_live_pages(first, count));

@@ -15,6 +15,7 @@
  */
 #include "arena/evict.h"
 
+#include "arena/clean.h"
 #include "arena/discard.h"
 #include "arena/masked.h"
 #include "arena/reclaim.h"
@@ -176,6 +177,7 @@ uint32_t evict_mask(object_t *victims, unsigned count)
         unsigned masked = mask_neighbours(victims + i, run);
         pages += masked * object_pages(victims[i]);
         if (!masked) {
+            clean_end(victims[i], object_load(victims[i]));
             pool_add(victims[i], 1, flags_of(victims[i]));
             masked = 1;
         }

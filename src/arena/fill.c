@@ -9,6 +9,7 @@
  */
 #include "arena/fill.h"
 
+#include "arena/clean.h"
 #include "arena/discard.h"
 #include "arena/evict.h"
 #include "arena/masked.h"
@@ -479,8 +480,8 @@ static bool slots_scarce(void)
 /* Whether what comes in should be clean. A stream is as cheap to mask in runs. */
 static bool should_protect(const struct work *work, const struct fill_wish *wish)
 {
-    return !wish->write && work->end - work->first == work->step && !slots_scarce() &&
-           region_wants_clean(work->first);
+    return objects.clean_mark && !wish->write && work->end - work->first == work->step &&
+           !slots_scarce() && region_wants_clean(work->first);
 }
 
 /* The flags of the objects that came in, the first of which had this word. */
@@ -592,6 +593,7 @@ int fill_again(object_t object, uint64_t word, object_t page)
 
     if (error == -EEXIST)
         error = 0;
+    clean_end(object, word);
     pool_add(object, 1, word & OBJECT_HOT);
     return error;
 }

@@ -7,6 +7,7 @@
  */
 #include "arena/reclaim.h"
 
+#include "arena/clean.h"
 #include "arena/discard.h"
 #include "arena/region.h"
 #include "object/pool.h"
@@ -33,6 +34,7 @@ static uint32_t reclaim_object(object_t object)
     if (object_state_of(word) == OBJECT_RESIDENT && kept_slots(object) &&
         object_claim_pinned(object, word)) {
         kept = kept_slots(object);
+        clean_end(object, word);
         discard_slots(object, object_pages(object));
         pool_add(object, 1, word & OBJECT_HOT);
     }

@@ -37,7 +37,7 @@
  *      pins is not masked.
  *   4. Nobody who owns a BUSY object waits for another object.
  *   5. The pages of a RESIDENT object that is clean are protected against writes and hold what its
- *      slots hold. It can have no pins: the kernel could not write to it.
+ *      slots hold. It can have no pins: the kernel could not write to it. No other is protected.
  */
 #ifndef USWAP_OBJECT_OBJECT_H
 #define USWAP_OBJECT_OBJECT_H

@@ -146,6 +146,32 @@ static void the_kernel_can_write_to_what_is_pinned(uint64_t object_size)
         expect(memcmp(set + page * PAGE_SIZE, &page, sizeof(page)) == 0);
 }
 
+/* What is left of a clean object after a part of it was dropped: the kernel can write there, too.
+ */
+static void the_kernel_can_write_beside_what_was_dropped(uint64_t object_size)
+{
+    const size_t step = object_size / PAGE_SIZE;
+    uint64_t random = engine_seed();
+    int pipe_ends[2];
+
+    engine_start(RAM, STORE);
+    char *set = map_random(object_size);
+    expect(pipe(pipe_ends) == 0);
+    for (unsigned i = 0; i < 500; i++) {
+        uint64_t page = engine_below(&random, PAGES / step) * step;
+        char *memory = set + page * PAGE_SIZE, *rest = memory + PAGE_SIZE;
+        volatile char touched = *rest; /* it is there, and as likely as not clean */
+        expect(uswap_advise(memory, PAGE_SIZE, USWAP_DONT_NEED) == 0);
+        expect(write(pipe_ends[1], &page, sizeof(page)) == sizeof(page) && touched == *rest);
+        expect(uswap_pin(rest, PAGE_SIZE) == 0);
+        expect(read(pipe_ends[0], rest, sizeof(page)) == sizeof(page), "page %llu",
+               (unsigned long long)page);
+        uswap_unpin(rest, PAGE_SIZE);
+        expect(memcmp(rest, &page, sizeof(page)) == 0);
+        engine_verify_zero(memory, PAGE_SIZE);
+    }
+}
+
 /* A read that a write follows costs two faults: soon there are none of these any more. */
 static void a_region_that_is_written_to_is_not_clean(uint64_t unused)
 {
@@ -188,6 +214,9 @@ static const struct engine_case cases[] = {
     {.name = "the_kernel_can_write_to_what_is_pinned",
      .run = the_kernel_can_write_to_what_is_pinned,
      .parameter = 4 * KIB},
+    {.name = "the_kernel_can_write_beside_what_was_dropped",
+     .run = the_kernel_can_write_beside_what_was_dropped,
+     .parameter = 64 * KIB},
     {.name = "a_region_that_is_written_to_is_not_clean",
      .run = a_region_that_is_written_to_is_not_clean},
 };
