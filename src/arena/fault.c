@@ -194,6 +194,7 @@ static int resolve_resident(const struct access *access, uint64_t word)
 
     if ((present && !access->write) || !object_claim_pinned(object, word))
         return 0;
+    stats_add(STAT_FAULTS_MINOR, 1);
     return present ? fill_unprotect(object, word) : fill_again(object, word, access->page);
 }
 
