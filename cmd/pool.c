@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /* How long members may take to give back what a smaller pool has no room for. */
-#define RESIZE_LOOKS   1000
+#define RESIZE_LOOKS   3000
 #define RESIZE_LOOK_US 10000
 
 /* ---- options ---- */

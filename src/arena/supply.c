@@ -255,13 +255,16 @@ static uint64_t release_frames(uint64_t count)
 bool supply_lend(uint32_t count)
 {
     uint64_t released = release_frames(count);
+    bool left;
 
     budget_return();
     if (released >= count)
         return true;
-    if (evict_in_flight() < count - released)
-        return evict_step((uint32_t)min_u64(count - released, EVICT_STEP_MAX)) || released;
-    return released != 0;
+    if (evict_in_flight() >= count - released)
+        return released != 0;
+    left = evict_step((uint32_t)min_u64(count - released, EVICT_STEP_MAX)) != 0;
+    budget_return(); /* what was dropped is room already */
+    return left || released;
 }
 
 /* Metadata has grown, or the budget shrunk: free frames pay for it first. */

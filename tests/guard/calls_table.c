@@ -480,7 +480,7 @@ static void system_v(enum way way)
 {
     int set = semget(IPC_PRIVATE, 1, 0600), memory = shmget(IPC_PRIVATE, PAGE, 0600);
     struct sembuf up = {.sem_op = 1}, wait = {.sem_op = -5};
-    struct timespec soon = {0, 1000000};
+    struct timespec soon = {0, 1}; /* what sleeps longer may be interrupted */
 
     TRY(semctl, semctl, VARIES, N(set), N(0), N(IPC_STAT), OUT(sizeof(struct semid_ds)));
     TRY(semtimedop, semtimedop, EXACT, N(set), IN(&up, sizeof(up)), N(1), N(0));

@@ -4,7 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 command -v tmux >/dev/null || skip 'tmux is missing'
 
-terminal() { tmux -L "uswap-$$" "$@"; }
+# Each terminal has a server of its own: a new one must not meet one that is about to end.
+server=1
+terminal() { tmux -L "uswap-$$-$server" "$@"; }
 trap 'kill -9 $pid 2>/dev/null; terminal kill-server 2>/dev/null; rm -rf "$work"' EXIT
 
 "$USWAP" run --ram 16M --swap "$work/swap:4G" -- "$TOOLS/workset" 40 busy >"$work/out" &
@@ -69,6 +71,7 @@ terminal send-keys -t top q
 screen_has 'q ends it well' 'ended 0'
 expect 'nothing was written to stderr' [ ! -s "$work/err" ]
 terminal kill-server
+server=2
 
 "$USWAP" run --ram 16M --swap "$work/swap:4G" -- "$TOOLS/workset" 40 busy >"$work/out" &
 pid=$!
