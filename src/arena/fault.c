@@ -11,6 +11,7 @@
  */
 #include "arena/fault.h"
 
+#include "arena/clean.h"
 #include "arena/fill.h"
 #include "arena/gate.h"
 #include "arena/region.h"
@@ -195,7 +196,7 @@ static int resolve_resident(const struct access *access, uint64_t word)
     if ((present && !access->write) || !object_claim_pinned(object, word))
         return 0;
     stats_add(STAT_FAULTS_MINOR, 1);
-    return present ? fill_unprotect(object, word) : fill_again(object, word, access->page);
+    return present ? clean_write(object, word) : fill_again(object, word, access->page);
 }
 
 /* One attempt: 0 when the state was changed by us or by somebody else; the caller looks again. */
@@ -279,7 +280,7 @@ static int add_pin(object_t object, uint64_t word, bool *added)
     if (object_state_of(word) != OBJECT_RESIDENT)
         return 0;
     if (object_is_clean(word))
-        return object_claim_pinned(object, word) ? fill_unprotect(object, word) : 0;
+        return object_claim_pinned(object, word) ? clean_write(object, word) : 0;
     *added = object_add_pin(object, word);
     return 0;
 }

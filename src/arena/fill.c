@@ -481,7 +481,7 @@ static bool slots_scarce(void)
 static bool should_protect(const struct work *work, const struct fill_wish *wish)
 {
     return objects.clean_mark && !wish->write && work->end - work->first == work->step &&
-           !slots_scarce() && region_wants_clean(work->first);
+           !slots_scarce() && clean_wanted(work->first);
 }
 
 /* The flags of the objects that came in, the first of which had this word. */
@@ -570,20 +570,6 @@ int fill_unmask(object_t object, uint64_t word)
         pool_note_unmasked(pages);
         pool_add(object, 1, OBJECT_HOT);
     }
-    return error;
-}
-
-/* It keeps its place in the order of eviction. */
-int fill_unprotect(object_t object, uint64_t word)
-{
-    int error = mask_unprotect(page_address(object), (size_t)object_pages(object) * PAGE_SIZE);
-    uint64_t lost = error ? 0 : OBJECT_CLEAN_MASK;
-
-    if (object_is_clean(word))
-        region_count_written(object);
-    object_publish(
-        object, OBJECT_RESIDENT | (word & (OBJECT_HOT | OBJECT_AHEAD | OBJECT_CLEAN_MASK) & ~lost),
-        object_where_of(word));
     return error;
 }
 

@@ -28,9 +28,6 @@ int fill_read(object_t object, uint64_t word, const struct fill_wish *wish,
 /* MASKED: back from its frames. */
 int fill_unmask(object_t object, uint64_t word) must_check;
 
-/* RESIDENT, and to be written to: it is not clean any more. */
-int fill_unprotect(object_t object, uint64_t word) must_check;
-
 /* RESIDENT, but its page is missing: somebody dropped it behind our back (madvise): zero again. */
 int fill_again(object_t object, uint64_t word, object_t page) must_check;
 

@@ -21,12 +21,6 @@
 #define REGIONS_MAX      (UINT32_C(1) << 20)
 #define FIND_EFFORT      256
 
-/* Objects come in clean as long as fewer than one of CLEAN_COST is written to then, with some
- * patience; else not for so many reads, after which it is tried again. */
-#define CLEAN_COST      4
-#define CLEAN_SCORE_MAX 64
-#define CLEAN_PAUSE     1024
-
 /* Metadata of a chunk: state words, slots and the region's share. */
 #define CHUNK_METADATA (CHUNK_PAGES * (sizeof(uint64_t) + sizeof(slot_t)))
 
@@ -330,34 +324,6 @@ void region_count_eviction(object_t object)
 
     if (region)
         atomic_fetch_add_explicit(&region->evictions, 1, memory_order_relaxed);
-}
-
-/* Races lose a count now and then. */
-bool region_wants_clean(object_t object)
-{
-    struct region *region = region_of(object);
-    int score;
-
-    if (!region)
-        return false;
-    score = atomic_load_explicit(&region->clean_score, memory_order_relaxed);
-    if (score < CLEAN_SCORE_MAX)
-        atomic_store_explicit(&region->clean_score, score + 1, memory_order_relaxed);
-    return score >= 0;
-}
-
-void region_count_written(object_t object)
-{
-    struct region *region = region_of(object);
-    int score;
-
-    if (!region)
-        return;
-    score = atomic_load_explicit(&region->clean_score, memory_order_relaxed);
-    if (score >= 0)
-        atomic_store_explicit(&region->clean_score,
-                              score >= CLEAN_COST ? score - CLEAN_COST : -CLEAN_PAUSE,
-                              memory_order_relaxed);
 }
 
 static uint64_t traffic(const struct status_region *entry)

@@ -34,7 +34,7 @@ struct region {
     char name[REGION_NAME_SIZE];
     _Atomic uint64_t reads;     /* faults that read from a store */
     _Atomic uint64_t evictions; /* objects */
-    _Atomic int clean_score;    /* whether clean objects pay: not while it is negative */
+    _Atomic int clean_score;    /* see clean.c */
     struct region *next_free;
 };
 
@@ -65,11 +65,6 @@ static inline object_t region_end(const struct region *region)
 /* Traffic. Signal-safe. */
 void region_count_read(object_t page);
 void region_count_eviction(object_t object);
-
-/* Whether the next object that is read should come in clean: those that leave without having been
- * written to save work, those that are written to cost a fault and are counted. Signal-safe. */
-bool region_wants_clean(object_t object);
-void region_count_written(object_t object);
 
 /* Describe the regions with the most traffic on the status page. One thread at a time. */
 void region_list(void);
