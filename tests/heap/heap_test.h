@@ -5,9 +5,11 @@
 
 #include "uswap/uswap.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 /* End the program with a message when a condition does not hold. */
 #define CHECK(condition)                                                                           \
@@ -34,6 +36,20 @@ static inline struct uswap_stats stats_now(void)
     CHECK(preloaded());
     CHECK(uswap_get_stats(&stats, sizeof(stats)) == 0);
     return stats;
+}
+
+/* Wait for a child, which ends well. */
+static inline void check_child(pid_t child)
+{
+    int status;
+    pid_t ended;
+
+    CHECK(child > 0);
+    while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR)
+        continue;
+    if (status)
+        printf("status %#x of %d\n", (unsigned)status, child);
+    CHECK(ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /* The run was worth something: memory went out to a store, and the budget was kept. */

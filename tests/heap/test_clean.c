@@ -8,7 +8,6 @@
 #include "random.h"
 
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE        4096u
@@ -54,14 +53,6 @@ static void walk(struct random *random, unsigned one_of)
     }
 }
 
-static void wait_for(pid_t child)
-{
-    int status;
-
-    CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 /* Each generation reads, so that much is clean, makes the next one, and changes its own copy
  * meanwhile. */
 static void live(struct random *random, unsigned generations)
@@ -83,7 +74,7 @@ static void live(struct random *random, unsigned generations)
     for (size_t page = 0; page < PAGES; page++)
         check_page(page);
     if (child)
-        wait_for(child);
+        check_child(child);
 }
 
 int main(int argc, char **argv)

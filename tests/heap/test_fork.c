@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define BLOCKS  800
@@ -61,16 +60,6 @@ static void *disturb(void *seed)
     return NULL;
 }
 
-static void wait_for(pid_t child)
-{
-    int status;
-
-    CHECK(waitpid(child, &status, 0) == child);
-    if (status)
-        printf("status %#x of %d\n", (unsigned)status, child);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 static void write_streams(void)
 {
     for (int i = 0; i < STREAMS; i++)
@@ -95,7 +84,7 @@ static void in_child(uint64_t salt, unsigned depth)
         }
     }
     if (child > 0)
-        wait_for(child);
+        check_child(child);
     verify(salt + 1000);
     _exit(0);
 }
@@ -129,7 +118,7 @@ int main(int argc, char **argv)
             in_child(salt, salt % 3);
         verify(salt);
         fill(salt + 500);
-        wait_for(child);
+        check_child(child);
         verify(salt + 500);
     }
     atomic_store(&stop, true);

@@ -51,19 +51,6 @@ static void verify_all(void)
         verify(i);
 }
 
-static void succeeds(pid_t child)
-{
-    int status;
-    pid_t ended;
-
-    CHECK(child > 0);
-    while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR)
-        continue;
-    if (status)
-        printf("status %#x\n", (unsigned)status);
-    CHECK(ended == child && status == 0);
-}
-
 /* When all children have ended, only what this process holds is in use. */
 static void check_used(void)
 {
@@ -92,7 +79,7 @@ static void fork_here(int signo)
             return;
         _exit(0);
     }
-    succeeds(child);
+    check_child(child);
     handled = handled + 1;
     errno = saved;
 }
@@ -161,7 +148,7 @@ static void *fork_some(void *number)
             verify((mine + 1) % BLOCKS);
             _exit(0);
         }
-        succeeds(child);
+        check_child(child);
     }
     return NULL;
 }
@@ -240,7 +227,7 @@ static void fifty_at_once(struct random *random)
         fill((size_t)i % BLOCKS, seed);
     }
     for (int i = 0; i < 50; i++)
-        succeeds(children[i]);
+        check_child(children[i]);
     verify_all();
     check_used();
 }
@@ -273,13 +260,13 @@ static void until_there_is_no_room(void)
     close(ends[0]);
     close(ends[1]);
     for (int i = 0; i < count; i++)
-        succeeds(children[i]);
+        check_child(children[i]);
     CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
     free(large);
     pid_t child = fork();
     if (child == 0)
         be_one_of_many(1);
-    succeeds(child);
+    check_child(child);
     check_used();
 }
 
@@ -301,7 +288,7 @@ static void a_daemon_keeps_its_memory(void)
         CHECK(write(ends[1], "x", 1) == 1);
         _exit(0);
     }
-    succeeds(child);
+    check_child(child);
     close(ends[1]);
     CHECK(read(ends[0], &byte, 1) == 1 && byte == 'x');
     CHECK(read(ends[0], &byte, 1) == 0);
@@ -334,7 +321,7 @@ static void after_setenv(void)
             verify(3);
             _exit(0);
         }
-        succeeds(child);
+        check_child(child);
     }
     CHECK(strcmp(getenv("VARIABLE19"), value) == 0);
     for (int i = 0; i < 20; i++) {
