@@ -16,6 +16,8 @@
  * - A system call on swapped-out memory fails with EFAULT, and so may one that writes to memory
  *   which has only been read since it came back. Pin it first, with uswap_pin().
  * - madvise() on region memory is not seen: what it drops may come back. Use uswap_advise().
+ * - fork() works: the child has its own copy of all regions, promised in full. When that cannot be
+ *   promised the child ends at once with code 127, after a message. clone() without libc does not.
  * - SIGBUS and SIGSEGV belong to the library: do not block them in a thread that touches regions. A
  *   handler that was installed before uswap_start() gets the faults that are not ours.
  */

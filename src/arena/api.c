@@ -27,7 +27,9 @@ exported int uswap_start(const struct uswap_options *options)
     }
     if (!error && options->struct_size != sizeof(*options))
         error = -EINVAL;
-    return error ? error : arena_start(options);
+    if (!error)
+        error = arena_start(options);
+    return error ? error : arena_fork_register();
 }
 
 static bool options_valid(const struct uswap_map_options *options)

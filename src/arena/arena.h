@@ -54,6 +54,9 @@ void arena_fork_child(void);
 /* Instead of arena_fork_parent() when it is known that the fork failed. */
 void arena_fork_failed(void);
 
+/* Have libc's fork() call these; for a program that has no heap of ours. */
+int arena_fork_register(void) must_check;
+
 /* Adjust everything that depends on the budget, inside the gate; supply_shrink() makes it true. */
 int arena_apply_budget(uint64_t ram) must_check;
 

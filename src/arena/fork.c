@@ -20,6 +20,9 @@
 #include "object/pool.h"
 #include "observe/status.h"
 
+#include <errno.h>
+#include <pthread.h>
+
 /* Blocked from prepare to the end, in the thread that forks. */
 static sigblock_mask forker_mask;
 
@@ -85,4 +88,44 @@ void arena_fork_child(void)
     serve_start();
     gate_fork_child();
     sigblock_leave(forker_mask);
+}
+
+/* ---- Without the heap, whose fork() does all this and more ---- */
+
+static int refused, errno_before;
+
+static void before_fork(void)
+{
+    errno_before = errno;
+    refused = arena_fork_prepare();
+    errno = 0;
+}
+
+static void in_parent(void)
+{
+    int error = errno;
+
+    if (!refused && error)
+        arena_fork_failed();
+    else if (!refused)
+        arena_fork_parent();
+    errno = error ? error : errno_before;
+}
+
+static void in_child(void)
+{
+    char name[8];
+
+    if (refused) {
+        msg_error("a forked process would need as much memory as this one again (%s)",
+                  fmt_errno(refused, name));
+        sys_call(SYS_exit_group, 127);
+    }
+    arena_fork_child();
+    errno = errno_before;
+}
+
+int arena_fork_register(void)
+{
+    return -pthread_atfork(before_fork, in_parent, in_child);
 }
