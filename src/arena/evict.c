@@ -383,7 +383,8 @@ static void begin_writing(struct batch *batch, unsigned covered)
     for (unsigned i = 0; i < batch->object_count; i++) {
         object_t object = batch->objects[i];
         batch->complete[i] = batch->dirty_end[i] <= covered;
-        object_publish(object, OBJECT_WRITING, object_where_of(object_load(object)));
+        uint64_t word = object_load(object);
+        object_publish(object, OBJECT_WRITING | (word & OBJECT_AHEAD), object_where_of(word));
     }
 }
 

@@ -86,6 +86,15 @@ static bool page_mapped(const struct region *region, object_t page)
              objects.slots[page] == SLOT_GONE);
 }
 
+/* A stream that goes on has used what was read ahead for it, but for the object that was touched. */
+static void count_passed(object_t page)
+{
+    uint32_t count = stream_passed() / object_pages(page);
+
+    if (count > 1)
+        stats_add(STAT_READ_AHEAD_HITS, count - 1);
+}
+
 /* How many pages to bring in from here on. */
 static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
 {
@@ -97,7 +106,9 @@ static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
     case REGION_SEQUENTIAL:
         return limit;
     default:
-        return stream_next(page, limit);
+        limit = stream_next(page, limit);
+        count_passed(page);
+        return limit;
     }
 }
 

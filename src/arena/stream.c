@@ -19,6 +19,7 @@ struct stream {
 
 static __thread struct stream streams[STREAMS];
 static __thread uint32_t now;
+static __thread uint32_t passed;
 
 static struct stream *find(object_t page)
 {
@@ -45,6 +46,7 @@ uint32_t stream_next(object_t page, uint32_t limit)
     struct stream *stream = find(page);
     uint32_t ahead = 1;
 
+    passed = stream ? stream->ahead : 0;
     if (stream)
         ahead = (uint32_t)min_u64(2 * (uint64_t)stream->ahead, STREAM_AHEAD_MAX);
     else
@@ -52,6 +54,11 @@ uint32_t stream_next(object_t page, uint32_t limit)
     ahead = (uint32_t)max_u64(min_u64(ahead, limit), 1);
     *stream = (struct stream){page, page - 1, ahead, ++now};
     return ahead;
+}
+
+uint32_t stream_passed(void)
+{
+    return passed;
 }
 
 void stream_extend(object_t page, uint32_t pages)

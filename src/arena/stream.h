@@ -16,6 +16,10 @@
 uint32_t stream_next(object_t page, uint32_t limit);
 void stream_extend(object_t page, uint32_t pages);
 
+/* After stream_next(): how many pages its stream brought in before, and has gone through by now; 0:
+ * it is a new one. */
+uint32_t stream_passed(void);
+
 /*
  * The same for a thread that goes down: how many pages up to this one, at most limit, to bring in;
  * 0: it does not go down here. stream_extend_down() tells the first of them, and how many were.

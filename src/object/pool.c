@@ -163,7 +163,7 @@ void pool_add_masked(object_t object, frame_t first)
     ring_make_room(&pool.masked, clean_masked);
     *frame_owner(first) = (struct frame_owner){object, ring_push(&pool.masked, first)};
     atomic_fetch_add_explicit(&pool.masked_pages, object_pages(object), memory_order_relaxed);
-    object_publish(object, OBJECT_MASKED, first);
+    object_publish(object, OBJECT_MASKED | (object_load(object) & OBJECT_AHEAD), first);
     lock_drop(&pool.lock);
 }
 

@@ -28,7 +28,8 @@ int pool_set_budget(uint64_t pages) must_check;
  * mark of OBJECT_CLEAN_MASK. */
 void pool_add(object_t first, uint32_t count, uint64_t flags);
 
-/* Make an object MASKED that the caller owns and whose content is in frames from first. */
+/* Make an object MASKED that the caller owns and whose content is in frames from first. It keeps
+ * OBJECT_AHEAD. */
 void pool_add_masked(object_t object, frame_t first);
 
 /* Whether a victim leaves by being dropped: it is clean, and no second chance is due to one that

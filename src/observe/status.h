@@ -39,7 +39,9 @@ enum stats_counter {
     STAT_OBJECTS_EVICTED,
     STAT_OBJECTS_DROPPED_CLEAN,
     STAT_OBJECTS_READ_AHEAD,
-    STAT_READ_AHEAD_HITS, /* of these: proved to be touched */
+    /* Of these: proved to be touched, as their stream went on or they were masked. One in a while
+     * is proved in both ways. */
+    STAT_READ_AHEAD_HITS,
     STAT_OBJECTS_POISONED,
     STAT_BYTES_READ,
     STAT_BYTES_WRITTEN,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Advice of every kind, on whole regions and on parts of objects. */
 #include "engine_test.h"
+#include "observe/status.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -183,6 +184,9 @@ static void random_and_sequential_steer_read_ahead(uint64_t unused)
     fill_pages(memory, SIZE);
     uint64_t normal = ahead_of_a_scan(memory);
     expect(normal > objects / 2, "%llu", (unsigned long long)normal);
+    uint64_t hits = status_sum(&status_page, STAT_READ_AHEAD_HITS);
+    expect(hits > normal / 2, "%llu of %llu read-ahead hits", (unsigned long long)hits,
+           (unsigned long long)normal);
     advise(memory, SIZE, USWAP_RANDOM);
     expect(ahead_of_a_scan(memory) == 0);
     advise(memory + MIB, PAGE_SIZE, USWAP_SEQUENTIAL);

@@ -82,6 +82,23 @@ static void what_is_owned_cannot_be_claimed(void **state)
     pool_add_masked(0, 0);
 }
 
+/* That it was read ahead is known until it is touched: the touch proves that it was right. */
+static void masking_keeps_the_mark_of_read_ahead(void **state)
+{
+    object_t object = OBJECTS;
+
+    assert_true(object_claim(object, object_load(object)));
+    pool_add(object, 1, OBJECT_AHEAD);
+    assert_true(object_claim(object, object_load(object)));
+    pool_add_masked(object, object);
+    assert_int_equal(object_state_of(object_load(object)), OBJECT_MASKED);
+    assert_true(object_load(object) & OBJECT_AHEAD);
+    assert_true(object_claim(object, object_load(object)));
+    pool_note_unmasked(1);
+    pool_add(object, 1, 0);
+    assert_false(object_load(object) & OBJECT_AHEAD);
+}
+
 static int set_up(void **state)
 {
     const char *reason;
@@ -97,6 +114,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_masked_object_has_one_owner),
         cmocka_unit_test(what_is_owned_cannot_be_claimed),
+        cmocka_unit_test(masking_keeps_the_mark_of_read_ahead),
     };
 
     seeded = random_start(argc, argv);

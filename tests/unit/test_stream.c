@@ -34,8 +34,10 @@ static void it_doubles_up_to_the_limit(void **state)
 static void it_goes_on_from_what_came_in(void **state)
 {
     assert_int_equal(stream_next(5000, LIMIT), 1);
+    assert_int_equal(stream_passed(), 0);
     stream_extend(5000, 1);
     assert_int_equal(stream_next(5001, LIMIT), 2);
+    assert_int_equal(stream_passed(), 1);
     stream_extend(5001, 1); /* less came than was wanted */
     assert_int_equal(stream_next(5002, LIMIT), 2);
 }
