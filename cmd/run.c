@@ -71,6 +71,11 @@ static int read_log(const char *label, const char *value, void *target)
     return config_read_log(label, value, target);
 }
 
+static int read_trace(const char *label, const char *value, void *target)
+{
+    return config_read_trace(label, value, target);
+}
+
 /* Not one of the engine's options: NULL or "no", "yes". */
 static const char *children_given;
 
@@ -95,6 +100,7 @@ static const struct option options[] = {
     {"--stats", "FILE",
      "write statistics there at exit, as JSON (%p: one file a process); -: a summary on stderr",
      read_stats},
+    {"--trace", "FILE", "record what happens to memory, for uswap report", read_trace},
     {"--log", "FILE", "append messages to it instead of writing them to stderr", read_log},
     {"--children", "yes|no", "whether what the program executes runs so, too; default: yes",
      read_children},
@@ -119,6 +125,8 @@ static int export_options(const struct uswap_options *given)
     }
     if (given->stats_path)
         failed |= setenv("USWAP_STATS", given->stats_path, 1);
+    if (given->trace_path)
+        failed |= setenv("USWAP_TRACE", given->trace_path, 1);
     if (given->log_path)
         failed |= setenv("USWAP_LOG_FILE", given->log_path, 1);
     if (failed)
@@ -137,13 +145,13 @@ static int export_children(void)
 }
 
 /* The statistics are those of this process, whatever it becomes, unless they are those of one that
- * this one descends from. */
-static int claim_stats(bool given)
+ * this one descends from; so is the trace. */
+static int claim(const char *variable, bool given)
 {
     char pid[24];
 
     fmt_write(pid, sizeof(pid), "%d", getpid());
-    return setenv(CONFIG_STATS_PID, pid, given) ? -ENOMEM : 0;
+    return setenv(variable, pid, given) ? -ENOMEM : 0;
 }
 
 /* ---- checks ---- */
@@ -274,10 +282,13 @@ static int prepare(const struct run_options *given)
     int error = export_options(&given->engine);
 
     error = error ? error : export_children();
-    error = error ? error : claim_stats(given->engine.stats_path);
+    error = error ? error : claim(CONFIG_STATS_PID, given->engine.stats_path);
+    error = error ? error : claim(CONFIG_TRACE_PID, given->engine.trace_path);
     error = error ? error : uswap_options_from_env(&effective);
     error = error ? error : prepare_budget(given, &effective);
-    effective.pool = NULL; /* is in the environment */
+    error = error ? error : check_file("--trace", effective.trace_path, "");
+    effective.pool = NULL; /* is in the environment, as is the file of the trace */
+    effective.trace_path = NULL;
     error = error ? error : export_options(&effective);
     error = error ? error : check_kernel();
     error = error ? error : check_stores(&effective);
@@ -328,10 +339,9 @@ const struct command command_run = {
     "[--] PROGRAM [ARG...]",
     "Run a program within a RAM budget; what does not fit is swapped",
     "\nSIZE takes K, M, G, T, and % of what is available. The same options can be given as\n"
-    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas), USWAP_STATS and\n"
-    "USWAP_CHILDREN and USWAP_LOG_FILE in the environment; USWAP_LOG=error, warning, info or debug "
-    "chooses the\n"
-    "messages.\n"
+    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas), USWAP_STATS,\n"
+    "USWAP_TRACE, USWAP_CHILDREN and USWAP_LOG_FILE in the environment; USWAP_LOG=error, warning,\n"
+    "info or debug chooses the messages.\n"
     "Exit code: the program's; 2 when it was not started, 126 or 127 when it cannot be run.\n",
     options,
     run,

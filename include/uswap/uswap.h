@@ -66,13 +66,18 @@ struct uswap_options {
     const char *log_path;
     /* An enum uswap_level: messages up to this one are given out; at first USWAP_INFO. */
     int log_level;
+    /* Where what happens to memory is recorded, for uswap report: a file that is written anew, or
+     * NULL (nowhere). Children that are forked record in a file with a dot and their number behind
+     * the name. */
+    const char *trace_path;
 };
 
 /* Set every option to its default. */
 void uswap_options_init(struct uswap_options *options);
 
 /* As uswap_options_init(), then read USWAP_RAM, USWAP_POOL, USWAP_SWAP (PATH[:SIZE], separated by
- * commas), USWAP_STATS, USWAP_LOG_FILE and USWAP_LOG (error, warning, info or debug). -EINVAL for a
+ * commas), USWAP_STATS, USWAP_LOG_FILE, USWAP_LOG (error, warning, info or debug) and USWAP_TRACE
+ * (FILE; the trace goes to FILE.PID, unless uswap run has started this process). -EINVAL for a
  * value that cannot be read; a message names it. The strings in *options stay valid for the life of
  * the process. */
 int uswap_options_from_env(struct uswap_options *options);

@@ -26,6 +26,7 @@
 #include "object/pool.h"
 #include "object/sharing.h"
 #include "observe/stats.h"
+#include "observe/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -118,6 +119,7 @@ int arena_set_budget(uint64_t ram)
         return -EINVAL;
     error = budget_is_shared() ? set_pool_budget(ram) : set_private_budget(ram);
     budget_publish();
+    trace_budget(budget_limit() / PAGE_SIZE);
     msg_debug("a RAM budget of %lu bytes instead of %lu: error %d", (unsigned long)ram,
               (unsigned long)before, -error);
     return error;
@@ -214,6 +216,28 @@ static void start_log(const struct uswap_options *options)
                     fmt_errno(error, name));
 }
 
+static void take_levels(struct trace_levels *levels)
+{
+    int64_t swapped = atomic_load_explicit(&status_page.gauges.swapped, memory_order_relaxed);
+
+    *levels = (struct trace_levels){.resident = budget_resident() / PAGE_SIZE,
+                                    .masked = pool_masked_pages(),
+                                    .swapped = swapped > 0 ? (uint64_t)swapped : 0,
+                                    .budget = budget_limit() / PAGE_SIZE};
+}
+
+/* As with the log, a program of the tree that may not write there goes on without. */
+static void start_trace(const struct uswap_options *options)
+{
+    const struct trace_source source = {window.base, take_levels, region_trace};
+    int error = options->trace_path ? trace_start(options->trace_path, &source) : 0;
+    char name[8];
+
+    if (error)
+        msg_warning("--trace %s: cannot be written (%s): nothing is recorded", options->trace_path,
+                    fmt_errno(error, name));
+}
+
 int arena_start(const struct uswap_options *options)
 {
     uint64_t ram = ram_of(options);
@@ -230,6 +254,7 @@ int arena_start(const struct uswap_options *options)
     error = start_with_stores(options, ram);
     if (!error) {
         serve_start();
+        start_trace(options);
         msg_debug("started with a RAM budget of %lu bytes and stores for %lu",
                   (unsigned long)budget_limit(), (unsigned long)store_capacity());
     }

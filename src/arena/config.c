@@ -279,6 +279,14 @@ int config_read_log(const char *label, const char *text, struct uswap_options *o
     return options->log_path ? 0 : refuse(label, text, "the path is too long");
 }
 
+int config_read_trace(const char *label, const char *text, struct uswap_options *options)
+{
+    if (!*text)
+        return refuse(label, text, "the file name is missing");
+    options->trace_path = keep_path(text);
+    return options->trace_path ? 0 : refuse(label, text, "the path is too long");
+}
+
 static int read_log_level(const char *label, const char *text, struct uswap_options *options)
 {
     options->log_level = msg_level_of(text);
@@ -303,9 +311,10 @@ struct variable {
 };
 
 static const struct variable variables[] = {
-    {"USWAP_LOG=", read_log_level},     {"USWAP_LOG_FILE=", config_read_log},
-    {"USWAP_RAM=", config_read_ram},    {"USWAP_POOL=", config_read_pool},
-    {"USWAP_SWAP=", config_add_stores}, {"USWAP_STATS=", config_read_stats},
+    {"USWAP_LOG=", read_log_level},      {"USWAP_LOG_FILE=", config_read_log},
+    {"USWAP_RAM=", config_read_ram},     {"USWAP_POOL=", config_read_pool},
+    {"USWAP_SWAP=", config_add_stores},  {"USWAP_STATS=", config_read_stats},
+    {"USWAP_TRACE=", config_read_trace},
 };
 
 static const char *find_variable(char **environment, const char *label)
@@ -318,14 +327,33 @@ static const char *find_variable(char **environment, const char *label)
     return "";
 }
 
+/* Whether a variable names this process. */
+static bool names_us(const char *pid)
+{
+    char own[24];
+
+    fmt_write(own, sizeof(own), "%ld", sys_call(SYS_getpid));
+    return strcmp(pid, own) == 0;
+}
+
 /* Whether USWAP_STATS, with the process that CONFIG_STATS_PID names, is meant for another one. */
 static bool is_for_another(char **environment)
 {
-    char own[24];
     const char *pid = find_variable(environment, CONFIG_STATS_PID "=");
 
-    fmt_write(own, sizeof(own), "%ld", sys_call(SYS_getpid));
-    return *pid && strcmp(pid, own) != 0;
+    return *pid && !names_us(pid);
+}
+
+/* The file of a process that is not the one which `uswap run` became. */
+static int name_own_trace(char **environment, struct uswap_options *options)
+{
+    char path[PATH_MAX + 24];
+
+    if (!options->trace_path || names_us(find_variable(environment, CONFIG_TRACE_PID "=")))
+        return 0;
+    fmt_write(path, sizeof(path), "%s.%ld", options->trace_path, sys_call(SYS_getpid));
+    options->trace_path = keep_path(path);
+    return options->trace_path ? 0 : refuse("USWAP_TRACE=", path, "the path is too long");
 }
 
 int config_from_environment(char **environment, struct uswap_options *options)
@@ -340,7 +368,7 @@ int config_from_environment(char **environment, struct uswap_options *options)
         if (error)
             return error;
     }
-    return 0;
+    return name_own_trace(environment, options);
 }
 
 int config_children_from_environment(char **environment, bool *children)

@@ -32,6 +32,10 @@ uint64_t config_default_ram(void);
  * it is empty or not there) or "no". */
 #define CONFIG_CHILDREN "USWAP_CHILDREN"
 
+/* The variable that names the process which writes the trace to the very file of USWAP_TRACE, also
+ * after it executes another program; all others write to FILE.PID. */
+#define CONFIG_TRACE_PID "USWAP_TRACE_PID"
+
 int config_read_children(const char *label, const char *text, bool *children) must_check;
 int config_children_from_environment(char **environment, bool *children) must_check;
 
@@ -44,6 +48,8 @@ int config_read_ram(const char *label, const char *text, struct uswap_options *o
 int config_read_share(const char *label, const char *text, uint64_t *share) must_check;
 int config_read_pool(const char *label, const char *text, struct uswap_options *options) must_check;
 int config_read_stats(const char *label, const char *text,
+                      struct uswap_options *options) must_check;
+int config_read_trace(const char *label, const char *text,
                       struct uswap_options *options) must_check;
 int config_read_log(const char *label, const char *text, struct uswap_options *options) must_check;
 

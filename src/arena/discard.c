@@ -17,6 +17,7 @@
 #include "object/budget.h"
 #include "object/pool.h"
 #include "observe/status.h"
+#include "observe/trace.h"
 
 #include <string.h>
 
@@ -47,6 +48,8 @@ static void mark_gone(object_t first, uint32_t count)
 
 static void run_flush(struct run *run)
 {
+    if (run->end > run->first)
+        trace_discard(run->first, run->end - run->first);
     if (run->resident) {
         mask_drop(page_address(run->first), (size_t)(run->end - run->first) * PAGE_SIZE);
         budget_give(run->resident);
@@ -146,6 +149,7 @@ static bool discard_part(const struct run *run, uint64_t word, object_t first, u
     if (run->unmap && object_state_of(word) == OBJECT_EVICTED)
         stats_count_swapped(-(int64_t)object_live_pages(first, count));
     discard_slots(first, count);
+    trace_discard(first, count);
     if (run->unmap)
         mark_gone(first, count);
     if (object_state_of(word) == OBJECT_RESIDENT)

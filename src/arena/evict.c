@@ -30,6 +30,7 @@
 #include "object/frame.h"
 #include "object/pool.h"
 #include "observe/status.h"
+#include "observe/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -153,6 +154,7 @@ static unsigned mask_neighbours(const object_t *victims, unsigned count)
         return 0;
     for (unsigned i = 0; i < fit; i++)
         pool_add_masked(victims[i], holes.first + i * step);
+    trace_mask(victims[0], fit * step);
     return fit;
 }
 
@@ -210,12 +212,14 @@ static void finish_evicted(object_t object, frame_t frame)
 {
     masked_release(object, object_pages(object), frame);
     publish_evicted(object);
+    trace_evict(object, object_pages(object));
 }
 
 static void finish_discarded(object_t object, frame_t frame)
 {
     masked_release(object, object_pages(object), frame);
     discard_slots(object, object_pages(object));
+    trace_discard(object, object_pages(object));
     object_publish(object, OBJECT_EMPTY, 0);
 }
 
@@ -241,6 +245,7 @@ static void batch_put(struct batch *batch)
         return;
     for (unsigned i = 0; i < batch->object_count; i++)
         finish_written(batch->objects[i], batch->complete[i] && !atomic_load(&batch->failed));
+    trace_flush();
     bits_put(&evict.free_batches, (size_t)(batch - evict.batches));
     atomic_fetch_sub(&evict.in_flight, pages);
     supply_notify();
@@ -435,8 +440,10 @@ static uint32_t drop_clean(const object_t *victims, unsigned count)
     } while (++i < count);
     mask_drop_ranges(ranges, count);
     budget_give(live);
-    for (i = 0; i < count; i++)
+    for (i = 0; i < count; i++) {
         publish_evicted(victims[i]);
+        trace_drop(victims[i], object_pages(victims[i]));
+    }
     stats_add(STAT_OBJECTS_DROPPED_CLEAN, count);
     return live;
 }

@@ -28,6 +28,7 @@
 #include "base/sys.h"
 #include "mask/mask.h"
 #include "observe/parts.h"
+#include "observe/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -43,6 +44,7 @@
 struct access {
     object_t page;
     bool write;
+    const ucontext_t *context; /* NULL: no signal, a call needs it */
 };
 
 /* The program's action for SIGBUS, under a sequence count: odd while it is written. */
@@ -73,6 +75,8 @@ void fault_set_program_action(int signo, const struct sigaction *action)
 /* What the fault that this thread resolves turned out to be. */
 static __thread enum {
     COST_FRESH,
+    COST_OTHER, /* another thread has resolved it */
+    COST_PROTECTED,
     COST_MASKED,
     COST_READ,
 } cost;
@@ -86,7 +90,8 @@ static bool page_mapped(const struct region *region, object_t page)
              objects.slots[page] == SLOT_GONE);
 }
 
-/* A stream that goes on has used what was read ahead for it, but for the object that was touched. */
+/* A stream that goes on has used what was read ahead for it, but for the object that was touched.
+ */
 static void count_passed(object_t page)
 {
     uint32_t count = stream_passed() / object_pages(page);
@@ -153,6 +158,7 @@ static int resolve_empty(const struct region *region, object_t page, uint64_t wo
     uint32_t filled;
     int error;
 
+    cost = COST_FRESH;
     if (first < page)
         return fill_down(first, page);
     if (!object_claim(object, word))
@@ -207,6 +213,7 @@ static int resolve_resident(const struct access *access, uint64_t word)
     if ((present && !access->write) || !object_claim_pinned(object, word))
         return 0;
     stats_add(STAT_FAULTS_MINOR, 1);
+    cost = present ? COST_PROTECTED : COST_FRESH;
     return present ? clean_write(object, word) : fill_again(object, word, access->page);
 }
 
@@ -255,8 +262,19 @@ static void count_fault(uint64_t start)
     uint64_t waited = supply_take_spent();
 
     stats_time(cost == COST_READ ? HISTOGRAM_MAJOR : HISTOGRAM_MINOR, ns);
-    if (cost != COST_FRESH || waited)
-        stats_add(STAT_SWAP_NS, cost != COST_FRESH ? ns : waited);
+    if (cost >= COST_MASKED || waited)
+        stats_add(STAT_SWAP_NS, cost >= COST_MASKED ? ns : waited);
+}
+
+static void trace_resolved(const struct access *access, uint64_t start)
+{
+    static const uint8_t kinds[] = {
+        [COST_FRESH] = TRACE_FAULT_FRESH,         [COST_OTHER] = TRACE_FAULT_OTHER,
+        [COST_MASKED] = TRACE_FAULT_MASKED,       [COST_READ] = TRACE_FAULT_READ,
+        [COST_PROTECTED] = TRACE_FAULT_PROTECTED,
+    };
+
+    trace_fault(kinds[cost], access->page, access->write, start, access->context);
 }
 
 /* Room was made when the fault was resolved. */
@@ -278,8 +296,9 @@ int fault_resolve(object_t page)
     if (region_of(page) && object_state_of(object_load(object_of(page))) == OBJECT_RESIDENT)
         return resolve(&access);
     start = clock_now_ns();
-    cost = COST_FRESH;
+    cost = COST_OTHER;
     error = resolve(&access);
+    trace_resolved(&access, start);
     count_fault(start);
     return error;
 }
@@ -324,7 +343,7 @@ static int handle(const struct access *access)
     int error = 0;
 
     parts_begin(start);
-    cost = COST_FRESH;
+    cost = COST_OTHER;
     gate_enter();
     word = object_load(object_of(page));
     if (page_mapped(region, page) && object_state_of(word) == OBJECT_RESIDENT)
@@ -332,12 +351,14 @@ static int handle(const struct access *access)
     else
         error = resolve(access);
     parts_end(PART_WAKE);
+    trace_resolved(access, start);
     count_fault(start);
     if (!error)
         supply_refill();
     else if (error == -EFAULT && !page_mapped(region_of(page), page))
         region_forbid(page);
     count_refill();
+    trace_flush();
     serve_look(start);
     parts_end(PART_EVICT);
     parts_stop();
@@ -413,7 +434,8 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
     }
     if (lock_any_held())
         __builtin_trap();
-    access = (struct access){page_of(info->si_addr), may_be_written(info->si_addr, context)};
+    access =
+        (struct access){page_of(info->si_addr), may_be_written(info->si_addr, context), context};
     error = handle(&access);
     if (!error || error == -EFAULT) /* the access is repeated */
         return;

@@ -25,6 +25,7 @@
 #include "object/budget.h"
 #include "object/pool.h"
 #include "observe/parts.h"
+#include "observe/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -292,6 +293,7 @@ static void publish_resident(struct work *work, uint64_t flags)
     if (count > 1) {
         pool_add(work->first + work->step, count - 1, OBJECT_AHEAD);
         stats_add(STAT_OBJECTS_READ_AHEAD, count - 1);
+        trace_ahead(work->first + work->step, (count - 1) * work->step);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "arena/lend.h"
 #include "arena/region.h"
 #include "arena/serve.h"
+#include "base/clock.h"
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "base/sigblock.h"
@@ -19,12 +20,14 @@
 #include "object/frame.h"
 #include "object/pool.h"
 #include "observe/status.h"
+#include "observe/trace.h"
 
 #include <errno.h>
 #include <pthread.h>
 
 /* Blocked from prepare to the end, in the thread that forks. */
 static sigblock_mask forker_mask;
+static uint64_t prepared_ns;
 
 int arena_fork_prepare(void)
 {
@@ -38,6 +41,7 @@ int arena_fork_prepare(void)
         sigblock_leave(mask);
         return error;
     }
+    prepared_ns = clock_now_ns();
     store_fork_prepare();
     status_fork_prepare();
     forker_mask = mask;
@@ -56,6 +60,7 @@ void arena_fork_parent(void)
 {
     store_fork_parent();
     budget_fork_parent();
+    trace_fork(prepared_ns);
     reopen();
 }
 
@@ -72,6 +77,7 @@ void arena_fork_child(void)
     int error;
 
     status_fork_child();
+    trace_fork_child();
     error = mask_fork_child();
     if (error) {
         char name[8];

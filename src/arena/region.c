@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "mask/mask.h"
 #include "observe/status.h"
+#include "observe/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -210,6 +211,8 @@ int region_make(size_t size, const struct uswap_map_options *options, struct reg
         regions.free_descriptions = fresh;
     }
     lock_drop(&regions.lock);
+    if (*region)
+        trace_map(fresh->first, fresh->pages, object_pages(fresh->first), fresh->name);
     return *region ? 0 : -ENOMEM;
 }
 
@@ -257,6 +260,7 @@ void region_remove(struct region *region, object_t first, uint32_t pages)
     object_t end = first + pages;
 
     lock_take(&regions.lock);
+    trace_unmap(first, pages);
     region->live -= pages;
     atomic_store(&region->gone, true);
     atomic_fetch_sub(&status_page.gauges.window, (uint64_t)pages * PAGE_SIZE);
@@ -378,6 +382,15 @@ void region_list(void)
     }
     atomic_fetch_add(&list->sequence, 1);
     lock_drop(&regions.lock);
+}
+
+void region_trace(void)
+{
+    for (uint32_t i = 0; i < regions.descriptions_used; i++) {
+        const struct region *region = &regions.descriptions[i];
+        if (region->live)
+            trace_map(region->first, region->pages, object_pages(region->first), region->name);
+    }
 }
 
 uint32_t region_chunks_used(void)

@@ -69,6 +69,9 @@ void region_count_eviction(object_t object);
 /* Describe the regions with the most traffic on the status page. One thread at a time. */
 void region_list(void);
 
+/* Record all regions. Those that are made meanwhile may be missing, or there twice. */
+void region_trace(void);
+
 /* Bytes in regions. */
 uint64_t region_bytes(void);
 

@@ -14,6 +14,17 @@ static inline uintptr_t context_stack_pointer(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
 }
 
+static inline uintptr_t context_instruction(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+}
+
+/* Of code that has one; any value otherwise. */
+static inline uintptr_t context_frame_pointer(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
+}
+
 /* Whether the access that raised a fault was a write. The error code of a page fault has it in bit
  * 1. */
 static inline bool context_is_write(const ucontext_t *context)
@@ -27,6 +38,16 @@ static inline bool context_is_write(const ucontext_t *context)
 static inline uintptr_t context_stack_pointer(const ucontext_t *context)
 {
     return context->uc_mcontext.sp;
+}
+
+static inline uintptr_t context_instruction(const ucontext_t *context)
+{
+    return context->uc_mcontext.pc;
+}
+
+static inline uintptr_t context_frame_pointer(const ucontext_t *context)
+{
+    return context->uc_mcontext.regs[29];
 }
 
 /* The kernel adds the syndrome register to the context: bit 6 is "write, not read". Without it, a

@@ -18,7 +18,7 @@
 #define HIGH_FD 512
 
 /* Stores, and a few more. */
-#define KEPT_MAX 24
+#define KEPT_MAX 26
 
 /* In ascending order. */
 static int kept[KEPT_MAX];

@@ -20,6 +20,7 @@
 #include "heap/heap.h"
 #include "heap/libc.h"
 #include "observe/stats.h"
+#include "observe/trace.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -46,6 +47,7 @@ static void finish(int status, void *unused)
 {
     if (options.stats_path && getpid() == started_by)
         write_stats();
+    trace_finish();
 }
 
 /* Also in a signal handler: no lock is held where one can run. In a child of vfork() this is the

@@ -15,6 +15,7 @@
 #include "base/sigblock.h"
 #include "base/size.h"
 #include "observe/parts.h"
+#include "observe/trace.h"
 #include "store/checksum.h"
 #include "store/inflight.h"
 #include "store/member.h"
@@ -340,6 +341,7 @@ int store_read_end(struct store_read *read)
         error = check_pages(read->first, request->buffers, request->buffer_count);
     parts_end(PART_CHECK);
     count_transfer(STAT_BYTES_READ, request, error);
+    trace_io(TRACE_READ, read->first, request->done, read->begun_ns, error);
     return error;
 }
 
@@ -382,6 +384,7 @@ static void write_ended(struct io_request *request, int error)
         slot_set_checksums(write->first, write->count, write->checksums);
     stats_time(HISTOGRAM_WRITE, clock_now_ns() - write->submitted_ns);
     count_transfer(STAT_BYTES_WRITTEN, request, error);
+    trace_io(TRACE_WRITE, write->first, request->done, write->submitted_ns, error);
     judge(store, error);
     file_was_written(&store->file, request->offset, request->done);
     atomic_fetch_sub(&writes_in_flight, 1);
