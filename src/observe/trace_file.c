@@ -50,7 +50,7 @@ static _Atomic uint32_t finishing;     /* futex: 1 asked for, 2 done */
 /* A block that is being filled. */
 static struct {
     struct trace_block head;
-    char data[128 * KIB];
+    char data[128 * KIB] __attribute__((aligned(8)));
 } block;
 
 /* ---- The file ---- */
@@ -175,7 +175,7 @@ static uint64_t now_in_trace(void)
 
 static struct trace_record *records(void)
 {
-    return (struct trace_record *)block.data;
+    return (struct trace_record *)(void *)block.data;
 }
 
 /* What the levels are, with the records that have been fetched. */
