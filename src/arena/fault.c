@@ -7,7 +7,8 @@
  *   a page of the window that is not mapped   is made inaccessible: the access, repeated, is the
  *                                             SIGSEGV that the program would have had without us
  *   an object whose content is lost           SIGBUS to the program
- *   an address outside the window             SIGBUS to the program
+ *   an address outside the window, or in a    SIGBUS to the program
+ *   file that the program mapped into it
  */
 #include "arena/fault.h"
 
@@ -18,6 +19,7 @@
 #include "arena/serve.h"
 #include "arena/stream.h"
 #include "arena/supply.h"
+#include "arena/traits.h"
 #include "base/clock.h"
 #include "base/context.h"
 #include "base/fmt.h"
@@ -83,13 +85,6 @@ static __thread enum {
 
 /* ---- Resolving ---- */
 
-static bool page_mapped(const struct region *region, object_t page)
-{
-    return region && region_has(region, page) &&
-           !(atomic_load_explicit(&region->gone, memory_order_relaxed) &&
-             objects.slots[page] == SLOT_GONE);
-}
-
 /* A stream that goes on has used what was read ahead for it, but for the object that was touched.
  */
 static void count_passed(object_t page)
@@ -130,7 +125,7 @@ static object_t begin_below(const struct region *region, object_t page)
     object_t lowest =
         (object_t)max_u64(region->first, page + 1 - (possible ? stream_down(page, limit) : 0));
 
-    while (page > lowest && page_mapped(region, page - 1) &&
+    while (page > lowest && region_maps(page - 1) && traits_of(page - 1) == traits_of(page) &&
            object_state_of(object_load(page - 1)) == OBJECT_EMPTY)
         page--;
     return page;
@@ -244,7 +239,7 @@ static int resolve(const struct access *access)
     while (!error) {
         const struct region *region = region_of(access->page);
         uint64_t word = object_load(object_of(access->page));
-        if (!page_mapped(region, access->page))
+        if (!region_maps(access->page))
             return -EFAULT;
         if (object_state_of(word) == OBJECT_RESIDENT)
             return 0;
@@ -339,14 +334,13 @@ static int handle(const struct access *access)
 {
     object_t page = access->page;
     uint64_t start = clock_now_ns(), word;
-    const struct region *region = region_of(page);
     int error = 0;
 
     parts_begin(start);
     cost = COST_OTHER;
     gate_enter();
     word = object_load(object_of(page));
-    if (page_mapped(region, page) && object_state_of(word) == OBJECT_RESIDENT)
+    if (region_maps(page) && object_state_of(word) == OBJECT_RESIDENT)
         error = resolve_resident(access, word);
     else
         error = resolve(access);
@@ -355,7 +349,7 @@ static int handle(const struct access *access)
     count_fault(start);
     if (!error)
         supply_refill();
-    else if (error == -EFAULT && !page_mapped(region_of(page), page))
+    else if (error == -EFAULT && !region_maps(page))
         region_forbid(page);
     count_refill();
     trace_flush();
@@ -428,7 +422,8 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
     struct access access;
     int error;
 
-    if (info->si_code <= 0 || !window_contains(info->si_addr)) {
+    if (info->si_code <= 0 || !window_contains(info->si_addr) ||
+        traits_of(page_of(info->si_addr)) & TRAIT_FOREIGN) {
         pass_on(signo, info, context);
         return;
     }

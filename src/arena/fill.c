@@ -16,6 +16,7 @@
 #include "arena/region.h"
 #include "arena/stream.h"
 #include "arena/supply.h"
+#include "arena/traits.h"
 #include "base/bits.h"
 #include "base/fmt.h"
 #include "base/lock.h"
@@ -136,13 +137,14 @@ static bool claim_next(struct work *work, enum object_state state)
     return true;
 }
 
-/* Where going ahead must stop: at the end of the region, the chunk, and the wish. */
+/* Where going ahead must stop: at the end of the region, the chunk, what is alike (a reservation is
+ * not to be filled), and the wish. */
 static object_t ahead_end(object_t object, uint32_t pages)
 {
     uint64_t chunk_end = ((uint64_t)object & ~(uint64_t)(CHUNK_PAGES - 1)) + CHUNK_PAGES;
     uint64_t end = min_u64(chunk_end, region_end(region_of(object)));
 
-    return (object_t)min_u64(end, (uint64_t)object + pages);
+    return (object_t)min_u64(end, (uint64_t)object + traits_run(object, pages));
 }
 
 /* Give all but the first object back as they were. */

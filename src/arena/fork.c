@@ -8,6 +8,7 @@
 #include "arena/arena.h"
 #include "arena/commit.h"
 #include "arena/gate.h"
+#include "arena/inherit.h"
 #include "arena/lend.h"
 #include "arena/region.h"
 #include "arena/serve.h"
@@ -92,6 +93,7 @@ void arena_fork_child(void)
     frame_fork_child();
     region_fork_child();
     serve_start();
+    inherit_fork_child();
     gate_fork_child();
     sigblock_leave(forker_mask);
 }

@@ -4,11 +4,13 @@
  * Pins are taken object by object, in the order of addresses; a failure takes back those that were
  * got.
  */
+#include "arena/pin.h"
 #include "arena/arena.h"
 #include "arena/fault.h"
 #include "arena/inside.h"
 #include "arena/region.h"
 #include "arena/supply.h"
+#include "arena/traits.h"
 #include "object/budget.h"
 #include "observe/stats.h"
 
@@ -17,6 +19,8 @@
 /* The parts of the budget that all pins together, and one call, may take. */
 #define PINNED_SHARE 2
 #define CHUNK_SHARE  8
+/* What mlock() may leave pinned: system calls need the rest. */
+#define LOCKED_SHARE 8
 
 size_t arena_pin_chunk(void)
 {
@@ -64,7 +68,7 @@ static void unpin_until(object_t first, object_t end)
     count_pins(pages, false);
 }
 
-static int pin_objects(object_t first, object_t last)
+int pin_pages(object_t first, object_t last)
 {
     uint64_t at = object_of(first);
     int error = 0;
@@ -72,7 +76,10 @@ static int pin_objects(object_t first, object_t last)
     for (; !error && at <= last; at += object_pages((object_t)at)) {
         object_t page = (object_t)max_u64(at, first);
         uint32_t pages = object_pages(page);
-        error = too_much_pinned(pages) ? -ENOMEM : fault_resolve_pinned(page);
+        if (traits_of(page) & TRAIT_NO_READ)
+            error = -EFAULT;
+        else
+            error = too_much_pinned(pages) ? -ENOMEM : fault_resolve_pinned(page);
         if (error)
             break;
         count_pins(pages, true);
@@ -80,6 +87,13 @@ static int pin_objects(object_t first, object_t last)
     if (error)
         unpin_until(first, (object_t)at);
     return error;
+}
+
+int pin_locked(object_t first, object_t last)
+{
+    uint64_t pages = stats_pinned_pages() + (last - first) + 1;
+
+    return pages * PAGE_SIZE > budget_fair() / LOCKED_SHARE ? -ENOMEM : pin_pages(first, last);
 }
 
 /*
@@ -117,7 +131,7 @@ int arena_pin(const void *address, size_t size)
     if (pin_resident(first, last))
         return 0;
     inside = inside_enter();
-    error = pin_objects(first, last);
+    error = pin_pages(first, last);
     supply_refill();
     inside_leave(inside);
     return error;

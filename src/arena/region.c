@@ -5,6 +5,7 @@
  */
 #include "arena/region.h"
 
+#include "arena/traits.h"
 #include "base/bitmap.h"
 #include "base/lock.h"
 #include "base/meta.h"
@@ -35,6 +36,7 @@ static struct {
     _Atomic(struct region *) *of_chunk; /* NULL: no region */
     _Atomic uint8_t *touched;           /* one a chunk: its metadata is charged */
     uint8_t *forbidden;                 /* one a chunk: see region_forbid() */
+    uint16_t *live;                     /* one a chunk: pages not unmapped yet */
     struct region *descriptions;
     uint32_t descriptions_used;
     struct region *free_descriptions;
@@ -47,13 +49,19 @@ static const uintptr_t bases[] = {
     UINT64_C(0x100000000000), UINT64_C(0x4000000000),   UINT64_C(0x2000000000),
 };
 
+/*
+ * With the page below, which is the guard's. A program that another one under uswap has exec'd has
+ * a filter already, which traps calls that name the window: until the guard has started, such calls
+ * begin with that page.
+ */
 static bool reserve_at(uintptr_t base, unsigned shift)
 {
-    size_t size = (size_t)1 << shift;
-    long got = sys_call(SYS_mmap, base, size, PROT_READ | PROT_WRITE,
+    size_t size = ((size_t)1 << shift) + PAGE_SIZE;
+    uintptr_t start = base - PAGE_SIZE;
+    long got = sys_call(SYS_mmap, start, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 
-    if (got == (long)base)
+    if (got == (long)start)
         return true;
     if (got > 0)
         sys_call(SYS_munmap, got, size);
@@ -83,9 +91,10 @@ static int reserve_tables(void)
     regions.of_chunk = meta_reserve(regions.chunks * sizeof(*regions.of_chunk));
     regions.touched = meta_reserve(regions.chunks);
     regions.forbidden = meta_reserve(regions.chunks);
+    regions.live = meta_reserve(regions.chunks * sizeof(*regions.live));
     regions.descriptions = meta_reserve(REGIONS_MAX * sizeof(*regions.descriptions));
-    if (!released || !regions.of_chunk || !regions.touched || !regions.forbidden ||
-        !regions.descriptions)
+    if (!released || !regions.of_chunk || !regions.touched || !regions.forbidden || !regions.live ||
+        !regions.descriptions || traits_init(UINT64_C(1) << (window.shift - PAGE_SHIFT)))
         return -ENOMEM;
     bitmap_init(&regions.released, regions.chunks, released);
     return object_init(UINT64_C(1) << (window.shift - PAGE_SHIFT));
@@ -99,10 +108,21 @@ int region_init(void)
     if (error)
         return error;
     /* A core dump would walk the whole window; huge pages would undo the page-wise accounting. */
-    sys_call(SYS_madvise, window.base, size, MADV_DONTDUMP);
-    sys_call(SYS_madvise, window.base, size, MADV_NOHUGEPAGE);
+    sys_call(SYS_madvise, window.base - PAGE_SIZE, size + PAGE_SIZE, MADV_DONTDUMP);
+    sys_call(SYS_madvise, window.base - PAGE_SIZE, size + PAGE_SIZE, MADV_NOHUGEPAGE);
     error = reserve_tables();
     return error ? error : mask_cover((void *)window.base, size);
+}
+
+/* Chunks up to this one are in use or have been: their places in the tables above are resident. */
+static void advance_fresh(uint32_t fresh)
+{
+    const size_t entry = sizeof(*regions.of_chunk) + sizeof(*regions.touched) +
+                         sizeof(*regions.forbidden) + sizeof(*regions.live) + sizeof(traits_t) +
+                         sizeof(*objects.shifts);
+
+    meta_charge((int64_t)((fresh - regions.fresh) * entry));
+    regions.fresh = fresh;
 }
 
 static uint32_t take_fresh(uint32_t chunks, uint32_t align)
@@ -113,8 +133,19 @@ static uint32_t take_fresh(uint32_t chunks, uint32_t align)
         return UINT32_MAX;
     if (first > regions.fresh)
         bitmap_set_range(&regions.released, regions.fresh, first - regions.fresh);
-    regions.fresh = (uint32_t)(first + chunks);
+    advance_fresh((uint32_t)(first + chunks));
     return (uint32_t)first;
+}
+
+/* Take these chunks, which no region has. */
+static void take_at(uint32_t first, uint32_t chunks)
+{
+    if (first + chunks > regions.fresh) {
+        if (first > regions.fresh)
+            bitmap_set_range(&regions.released, regions.fresh, first - regions.fresh);
+        advance_fresh(first + chunks);
+    }
+    bitmap_clear_range(&regions.released, first, chunks);
 }
 
 /* A run of free chunks, or UINT32_MAX. */
@@ -169,8 +200,11 @@ static void enter(struct region *region, uint32_t chunks, size_t object_size)
 
     permit_again(chunk, chunks);
     memset(&objects.shifts[chunk], (int)shift, chunks);
-    for (uint32_t i = 0; i < chunks; i++)
+    for (uint32_t i = 0; i < chunks; i++) {
+        uint32_t pages = region->pages - (i << CHUNK_PAGES_SHIFT);
+        regions.live[chunk + i] = (uint16_t)min_u64(pages, CHUNK_PAGES);
         atomic_store_explicit(&regions.of_chunk[chunk + i], region, memory_order_release);
+    }
     atomic_fetch_add(&status_page.gauges.window, (uint64_t)region->pages * PAGE_SIZE);
 }
 
@@ -232,6 +266,7 @@ static void detach_chunk(uint32_t chunk)
     object_t first = chunk << CHUNK_PAGES_SHIFT;
 
     atomic_store_explicit(&regions.of_chunk[chunk], NULL, memory_order_release);
+    traits_forget(first);
     bitmap_set(&regions.released, chunk);
     if (!atomic_load(&regions.touched[chunk]))
         return;
@@ -243,38 +278,198 @@ static void detach_chunk(uint32_t chunk)
     meta_charge(-(int64_t)CHUNK_METADATA);
 }
 
-static void detach_all(struct region *region)
+static void put_description(struct region *region)
 {
-    uint32_t last = (region_end(region) - 1) >> CHUNK_PAGES_SHIFT;
-
-    for (uint32_t chunk = region->first >> CHUNK_PAGES_SHIFT; chunk <= last; chunk++) {
-        if (region_of(chunk << CHUNK_PAGES_SHIFT) == region)
-            detach_chunk(chunk);
-    }
     region->next_free = regions.free_descriptions;
     regions.free_descriptions = region;
 }
 
+static void remove_from_chunk(object_t page, uint32_t pages)
+{
+    uint32_t chunk = page >> CHUNK_PAGES_SHIFT;
+
+    regions.live[chunk] -= (uint16_t)pages;
+    if (!regions.live[chunk])
+        detach_chunk(chunk);
+}
+
+/* The pages of a range that lie in the chunk of its first. */
+static uint32_t pages_in_chunk(object_t first, uint64_t end)
+{
+    return (uint32_t)(min_u64(end, align_down(first, CHUNK_PAGES) + CHUNK_PAGES) - first);
+}
+
 void region_remove(struct region *region, object_t first, uint32_t pages)
 {
-    object_t end = first + pages;
+    uint64_t end = (uint64_t)first + pages;
 
     lock_take(&regions.lock);
     trace_unmap(first, pages);
     region->live -= pages;
     atomic_store(&region->gone, true);
     atomic_fetch_sub(&status_page.gauges.window, (uint64_t)pages * PAGE_SIZE);
-    for (object_t at = first; region->live && at < end;) {
-        object_t chunk = at & ~(CHUNK_PAGES - 1);
-        object_t chunk_end = (object_t)min_u64((uint64_t)chunk + CHUNK_PAGES, region_end(region));
-        object_t stop = (object_t)min_u64(end, chunk_end);
-        if (at == chunk && stop == chunk_end)
-            detach_chunk(chunk >> CHUNK_PAGES_SHIFT);
-        at = stop;
+    for (uint64_t at = first; at < end;) {
+        uint32_t count = pages_in_chunk((object_t)at, end);
+        remove_from_chunk((object_t)at, count);
+        at += count;
     }
     if (!region->live)
-        detach_all(region);
+        put_description(region);
     lock_drop(&regions.lock);
+}
+
+/* ---- Regions of whole chunks, with pages that come and go ---- */
+
+/* Fresh pages that nobody knows of yet are none of the region's. */
+static void hide(struct region *region, object_t first, uint32_t pages)
+{
+    if (!pages)
+        return;
+    region_touch_chunk(first);
+    for (uint32_t i = 0; i < pages; i++)
+        objects.slots[first + i] = SLOT_GONE;
+    regions.live[first >> CHUNK_PAGES_SHIFT] -= (uint16_t)pages;
+    region->live -= pages;
+    atomic_store(&region->gone, true);
+    atomic_fetch_sub(&status_page.gauges.window, (uint64_t)pages * PAGE_SIZE);
+}
+
+static struct region *make_chunks(uint32_t chunk, uint32_t chunks, const char *name)
+{
+    struct uswap_map_options options = {.name = name};
+    struct region *region = take_description();
+
+    if (!region)
+        return NULL;
+    describe(region, chunk, (size_t)chunks << CHUNK_SHIFT, &options);
+    enter(region, chunks, PAGE_SIZE);
+    return region;
+}
+
+int region_make_loose(uint64_t pages, const char *name, object_t *first)
+{
+    uint64_t chunks = align_up(pages, CHUNK_PAGES) >> CHUNK_PAGES_SHIFT;
+    struct region *region = NULL;
+    uint32_t chunk = UINT32_MAX;
+
+    if (chunks > regions.chunks)
+        return -ENOMEM;
+    lock_take(&regions.lock);
+    if (regions.free_descriptions || regions.descriptions_used < REGIONS_MAX)
+        chunk = take_chunks((uint32_t)chunks, 1);
+    if (chunk != UINT32_MAX)
+        region = make_chunks(chunk, (uint32_t)chunks, name);
+    if (region) {
+        *first = region->first;
+        hide(region, *first + (uint32_t)pages, (uint32_t)((chunks << CHUNK_PAGES_SHIFT) - pages));
+    }
+    lock_drop(&regions.lock);
+    return region ? 0 : -ENOMEM;
+}
+
+/* Pages of a region that were unmapped, in one chunk, live again. */
+static int revive(struct region *region, object_t first, uint32_t pages)
+{
+    uint32_t chunk = first >> CHUNK_PAGES_SHIFT, revived = 0;
+
+    if (objects.shifts[chunk] || !region_has(region, first + pages - 1))
+        return -EINVAL;
+    if (regions.forbidden[chunk])
+        mask_permit(page_address(first), (size_t)pages * PAGE_SIZE);
+    for (uint32_t i = 0; i < pages; i++) {
+        if (objects.slots[first + i] != SLOT_GONE)
+            continue;
+        objects.slots[first + i] = SLOT_NONE;
+        revived++;
+    }
+    regions.live[chunk] += (uint16_t)revived;
+    region->live += revived;
+    atomic_fetch_add(&status_page.gauges.window, (uint64_t)revived * PAGE_SIZE);
+    return 0;
+}
+
+/* As many free chunks from here on as the range has a part in. */
+static uint32_t free_chunks(uint64_t at, uint64_t end)
+{
+    uint32_t first = (uint32_t)(at >> CHUNK_PAGES_SHIFT), chunks = 0;
+
+    while (((uint64_t)(first + chunks) << CHUNK_PAGES_SHIFT) < end &&
+           !region_of((first + chunks) << CHUNK_PAGES_SHIFT))
+        chunks++;
+    return chunks;
+}
+
+/* Make a region of the free chunks at the front of a range; *next is where it goes on. */
+static int fill_chunks(uint64_t at, uint64_t end, const char *name, uint64_t *next)
+{
+    uint32_t first = (uint32_t)(at >> CHUNK_PAGES_SHIFT), chunks = free_chunks(at, end);
+    object_t start = first << CHUNK_PAGES_SHIFT;
+    uint64_t stop = start + ((uint64_t)chunks << CHUNK_PAGES_SHIFT);
+    struct region *region = make_chunks(first, chunks, name);
+
+    if (!region)
+        return -ENOMEM;
+    take_at(first, chunks);
+    *next = min_u64(stop, end);
+    hide(region, start, (uint32_t)(at - start));
+    hide(region, (object_t)*next, (uint32_t)(stop - *next));
+    return 0;
+}
+
+int region_fill(object_t first, uint64_t pages, const char *name)
+{
+    uint64_t end = first + pages, at = first;
+    int error = 0;
+
+    lock_take(&regions.lock);
+    while (!error && at < end) {
+        struct region *region = region_of((object_t)at);
+        uint64_t next = at + pages_in_chunk((object_t)at, end);
+        if (!region)
+            error = fill_chunks(at, end, name, &next);
+        else if (!region_chunk_full((object_t)at))
+            error = revive(region, (object_t)at, (uint32_t)(next - at));
+        at = next;
+    }
+    lock_drop(&regions.lock);
+    return error;
+}
+
+void region_open_gaps(object_t first, uint32_t pages)
+{
+    uint64_t end = (uint64_t)first + pages;
+
+    for (uint64_t at = first; at < end; at += pages_in_chunk((object_t)at, end)) {
+        region_touch_chunk((object_t)at);
+        atomic_store(&region_of((object_t)at)->gone, true);
+    }
+}
+
+/* They have counted as live all the time. */
+void region_unlend(object_t first, uint32_t pages)
+{
+    lock_take(&regions.lock);
+    memset(&objects.slots[first], 0, pages * sizeof(slot_t));
+    lock_drop(&regions.lock);
+}
+
+bool region_chunk_full(object_t page)
+{
+    return region_chunk_live(page) == CHUNK_PAGES;
+}
+
+uint32_t region_chunk_live(object_t page)
+{
+    return regions.live[page >> CHUNK_PAGES_SHIFT];
+}
+
+bool region_maps(object_t page)
+{
+    const struct region *region = region_of(page);
+
+    return region && region_has(region, page) &&
+           !(atomic_load_explicit(&region->gone, memory_order_relaxed) &&
+             objects.slots[page] == SLOT_GONE);
 }
 
 struct region *region_of(object_t page)
@@ -301,16 +496,22 @@ void region_touch_chunk(object_t page)
         meta_charge(CHUNK_METADATA);
 }
 
+/* Unless it has been mapped, or lent, since the fault. */
+static bool may_forbid(object_t page)
+{
+    return !region_maps(page) && !(traits_of(page) & TRAIT_FOREIGN);
+}
+
 void region_forbid(object_t page)
 {
     uint32_t chunk = page >> CHUNK_PAGES_SHIFT;
 
     lock_take(&regions.lock);
-    regions.forbidden[chunk] = 1;
-    if (region_of(page))
-        mask_forbid(page_address(page), PAGE_SIZE);
-    else
+    if (!region_of(page))
         mask_forbid(page_address(chunk << CHUNK_PAGES_SHIFT), CHUNK_SIZE);
+    else if (may_forbid(page))
+        mask_forbid(page_address(page), PAGE_SIZE);
+    regions.forbidden[chunk] |= may_forbid(page);
     lock_drop(&regions.lock);
 }
 

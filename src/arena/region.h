@@ -2,8 +2,7 @@
 /*
  * The window and its regions. A region takes whole chunks (CHUNK_SIZE) of the window, so that
  * address to region is one look into a table. Pages of a region may be unmapped in any order; the
- * addresses of a chunk come back when all of it is unmapped at once, or the last page of the region
- * is.
+ * addresses of a chunk come back when the last of its pages is.
  *
  * A region's description is never unmapped and found without a lock: who faults on a region that is
  * being released finds either the region or none. Changes take RANK_REGION.
@@ -45,9 +44,37 @@ int region_init(void) must_check;
 int region_make(size_t size, const struct uswap_map_options *options,
                 struct region **region) must_check;
 
-/* Take pages off a region: discarded whole chunks, and SLOT_GONE pages elsewhere. The chunks are
- * free again; the last pages free the region. */
+/* Take pages off a region: discarded whole chunks, and SLOT_GONE pages elsewhere. Chunks without
+ * pages are free again; the last pages free the region. */
 void region_remove(struct region *region, object_t first, uint32_t pages);
+
+/*
+ * Make a region of whole chunks and objects of one page, of which only the first `pages` pages are
+ * mapped. -ENOMEM: no room in the window.
+ */
+int region_make_loose(uint64_t pages, const char *name, object_t *first) must_check;
+
+/*
+ * Map those pages of a range that are not mapped, fresh: in free chunks as new regions of whole
+ * chunks, elsewhere as pages of the region that is there. -ENOMEM: no room for descriptions;
+ * -EINVAL: a region of larger objects, or one that ends before its chunk does. Undo is unmapping.
+ */
+int region_fill(object_t first, uint64_t pages, const char *name) must_check;
+
+/* Before pages are unmapped that go on to count as live: the tables say page by page which. */
+void region_open_gaps(object_t first, uint32_t pages);
+
+/* Pages that were lent are mapped, fresh. */
+void region_unlend(object_t first, uint32_t pages);
+
+/* Whether a page belongs to a region and has not been unmapped. Signal-safe. */
+bool region_maps(object_t page);
+
+/* Whether all the pages of this chunk are mapped, or lent. */
+bool region_chunk_full(object_t page);
+
+/* Pages of this chunk that are mapped, or lent. */
+uint32_t region_chunk_live(object_t page);
 
 /* The region of a page in the window, or NULL. Signal-safe. */
 struct region *region_of(object_t page);
@@ -80,7 +107,7 @@ void region_touch_chunk(object_t page);
 bool region_chunk_touched(object_t page);
 
 /* Make accesses to a page that belongs to no region, or has been unmapped, a true SIGSEGV, until
- * its chunk is mapped anew. */
+ * it is mapped anew. */
 void region_forbid(object_t page);
 
 /* Chunks of the window that were ever used; all others lie behind them. */

@@ -17,6 +17,7 @@
 /* In the order in which they may be taken. */
 enum lock_rank {
     RANK_NONE,
+    RANK_MAP,     /* the mappings of the program */
     RANK_REGION,  /* the region table and the window's free ranges */
     RANK_BUDGET,  /* changes of the budget */
     RANK_POOL,    /* the eviction order */

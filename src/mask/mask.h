@@ -41,6 +41,9 @@ struct mask_span {
 };
 
 /*
+ * The protection that the program gives its memory (read only, none) stays: pages of such memory
+ * leave and come back one by one.
+ *
  * Move the pages of the source to destination, where no page may be present. A page that is missing
  * in the source (the program dropped it) becomes a page of zeros. Who writes to a page meanwhile
  * either writes before it moves, or gets SIGBUS. Both ranges must be covered. *moved is how far it
@@ -72,6 +75,15 @@ void mask_drop_ranges(const struct iovec *ranges, unsigned count);
 /* Make every access to the range a true SIGSEGV, or end that. */
 void mask_forbid(void *address, size_t size);
 void mask_permit(void *address, size_t size);
+
+/*
+ * Parts of covered ranges that are lent to other mappings of the kernel: they are not covered, also
+ * in children, until they are taken back, as fresh memory that is readable and writable. The caller
+ * lets one thread at a time do this. -ENOMEM: too many, or no memory.
+ */
+#define MASK_LENT_MAX 65536
+int mask_lend(void *address, size_t size) must_check;
+int mask_take_back(void *address, size_t size) must_check;
 
 /* In the child after fork, before it touches covered memory: cover the same ranges again. */
 int mask_fork_child(void) must_check;

@@ -9,6 +9,7 @@
  */
 #include "base/fd.h"
 #include "base/fmt.h"
+#include "base/meta.h"
 #include "base/sys.h"
 #include "mask/mask.h"
 
@@ -59,6 +60,13 @@ static struct {
     unsigned range_count;
     struct range ranges[MASK_RANGES];
 } mask = {.fd = -1};
+
+/* What is lent: sorted by address, neighbours merged. Guarded by the caller of mask_lend(). */
+static struct {
+    struct range
+        *ranges; /* one more than the most; NULL until something is lent for the first time */
+    unsigned count;
+} lent;
 
 /* What UFFDIO_COPY fills with: larger runs in one call cost less a page. */
 static const char zeros[64 * 1024] __attribute__((aligned(PAGE_SIZE)));
@@ -167,6 +175,114 @@ int mask_cover(void *address, size_t size)
     return error;
 }
 
+/* ---- Lent ranges ---- */
+
+/* The first lent range that ends behind an address. */
+static unsigned lent_after(uintptr_t address)
+{
+    unsigned low = 0, high = lent.count;
+
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (lent.ranges[middle].address + lent.ranges[middle].size > address)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void lent_remove(unsigned index)
+{
+    lent.count--;
+    memmove(&lent.ranges[index], &lent.ranges[index + 1],
+            (lent.count - index) * sizeof(*lent.ranges));
+}
+
+static void lent_insert(unsigned index, uintptr_t address, size_t size)
+{
+    memmove(&lent.ranges[index + 1], &lent.ranges[index],
+            (lent.count - index) * sizeof(*lent.ranges));
+    lent.ranges[index] = (struct range){address, size};
+    lent.count++;
+}
+
+int mask_lend(void *address, size_t size)
+{
+    uintptr_t start = (uintptr_t)address;
+    unsigned index;
+
+    if (!lent.ranges)
+        lent.ranges = meta_reserve((MASK_LENT_MAX + 1) * sizeof(*lent.ranges));
+    if (!lent.ranges || lent.count == MASK_LENT_MAX)
+        return -ENOMEM;
+    index = lent_after(start);
+    if (index < lent.count && lent.ranges[index].address == start + size) {
+        lent.ranges[index].address = start;
+        lent.ranges[index].size += size;
+    } else {
+        lent_insert(index, start, size);
+    }
+    if (index > 0 && lent.ranges[index - 1].address + lent.ranges[index - 1].size == start) {
+        lent.ranges[index - 1].size += lent.ranges[index].size;
+        lent_remove(index);
+    }
+    return 0;
+}
+
+/* All of it is lent, so it lies in one range. */
+static int lent_cut(uintptr_t start, size_t size)
+{
+    unsigned index = lent_after(start);
+    struct range *range = &lent.ranges[index];
+    uintptr_t end = range->address + range->size;
+
+    if (range->address < start && end > start + size && lent.count == MASK_LENT_MAX)
+        return -ENOMEM;
+    if (end > start + size)
+        lent_insert(index + 1, start + size, end - start - size);
+    range->size = start - range->address;
+    if (!range->size)
+        lent_remove(index);
+    return 0;
+}
+
+int mask_take_back(void *address, size_t size)
+{
+    struct range range = {(uintptr_t)address, size};
+    int error = lent_cut(range.address, size);
+    long got;
+
+    if (error)
+        return error;
+    /* Nobody may touch it before it is covered. */
+    got = sys_call(SYS_mmap, address, size, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (got != (long)address)
+        return (int)got;
+    sys_call(SYS_madvise, address, size, MADV_DONTDUMP);
+    sys_call(SYS_madvise, address, size, MADV_NOHUGEPAGE);
+    error = register_range(&range);
+    return error ? error : (int)sys_call(SYS_mprotect, address, size, PROT_READ | PROT_WRITE);
+}
+
+/* Register what of a range is not lent. */
+static int register_own(const struct range *range)
+{
+    uintptr_t at = range->address, end = range->address + range->size;
+    int error = 0;
+
+    for (unsigned i = lent.count ? lent_after(at) : 0; !error && at < end; i++) {
+        bool more = i < lent.count && lent.ranges[i].address < end;
+        uintptr_t stop = more ? lent.ranges[i].address : end;
+        struct range own = {at, stop - at};
+        if (stop > at)
+            error = register_range(&own);
+        at = more ? stop + lent.ranges[i].size : end;
+    }
+    return error;
+}
+
 /* Until the ranges are registered this must not touch the program's memory, its environment
  * included: what is swapped out would read as zero, for good. */
 int mask_fork_child(void)
@@ -177,7 +293,7 @@ int mask_fork_child(void)
     mask.fd = open_best(mask.can_move, &mask.can_move);
     error = mask.fd < 0 ? mask.fd : 0;
     for (unsigned i = 0; !error && i < mask.range_count; i++)
-        error = register_range(&mask.ranges[i]);
+        error = register_own(&mask.ranges[i]);
     return error;
 }
 
@@ -197,20 +313,33 @@ static int write_protect(uintptr_t address, size_t size, bool protect)
     return (int)error;
 }
 
+bool mask_present(const void *page)
+{
+    unsigned char present = 0;
+
+    return sys_call(SYS_mincore, page, PAGE_SIZE, &present) == 0 && (present & 1);
+}
+
 /* Fill missing pages at destination with what is at source, protected or not, by the mode. *filled
- * says how far it came. */
+ * says how far it came. The kernel refuses a run whose parts the program has protected differently:
+ * single pages then. */
 static int copy_with(uint64_t mode, uintptr_t destination, uintptr_t source, size_t size,
                      size_t *filled)
 {
-    size_t done = 0;
+    size_t done = 0, most = size;
     long error = 0;
 
     for (int i = 0; done < size && i < RETRIES; i++) {
-        struct uffdio_copy call = {destination + done, source + done, size - done, mode, 0};
+        struct uffdio_copy call = {destination + done, source + done, min_u64(size - done, most),
+                                   mode, 0};
         error = sys_call(SYS_ioctl, mask.fd, UFFDIO_COPY, &call);
-        if (call.copy > 0)
+        if (call.copy > 0) {
             done += (size_t)call.copy;
-        if (error < 0 && error != -EAGAIN)
+            i = 0;
+        }
+        if (error == -ENOENT && most > PAGE_SIZE)
+            most = PAGE_SIZE;
+        else if (error < 0 && error != -EAGAIN)
             break;
     }
     *filled = done;
@@ -222,11 +351,25 @@ static int copy_in(uintptr_t destination, uintptr_t source, size_t size, size_t 
     return copy_with(0, destination, source, size, filled);
 }
 
-bool mask_present(const void *page)
+/*
+ * Copy a page that cannot be read here: it is missing (-ENOENT), or the program has forbidden all
+ * access to it. As a debugger would, for the protection does not change meanwhile. Without /proc a
+ * page that is there must stay where it is (-EBUSY).
+ */
+static __attribute__((noinline)) int copy_unreadable(uintptr_t destination, uintptr_t source)
 {
-    unsigned char present = 0;
+    char content[PAGE_SIZE];
+    size_t filled;
+    long memory = sys_call(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    long got;
 
-    return sys_call(SYS_mincore, page, PAGE_SIZE, &present) == 0 && (present & 1);
+    if (memory < 0)
+        return mask_present((void *)source) ? -EBUSY : -ENOENT;
+    got = sys_call(SYS_pread64, memory, content, PAGE_SIZE, source);
+    sys_call(SYS_close, memory);
+    if (got != (long)PAGE_SIZE)
+        return mask_present((void *)source) ? -EBUSY : -ENOENT;
+    return copy_in(destination, (uintptr_t)content, PAGE_SIZE, &filled);
 }
 
 /* Move one page by protecting, copying and dropping it. -ENOENT: it is missing. */
@@ -238,10 +381,10 @@ static int move_by_copy(uintptr_t destination, uintptr_t source)
     if (error)
         return error;
     error = copy_in(destination, source, PAGE_SIZE, &filled);
+    if (error == -EFAULT)
+        error = copy_unreadable(destination, source);
     if (error) {
         int undone = write_protect(source, PAGE_SIZE, false);
-        if (error == -EFAULT) /* nothing there, or nobody may read it: that stays where it is */
-            error = mask_present((void *)source) ? -EBUSY : -ENOENT;
         return undone ? undone : error;
     }
     mask_drop((void *)source, PAGE_SIZE);
@@ -363,9 +506,13 @@ int mask_fill_zero(void *address, size_t size)
     return 0;
 }
 
+/* The kernel drops nothing that is locked: whoever locked it behind our back loses that. */
 void mask_drop(void *address, size_t size)
 {
-    sys_call(SYS_madvise, address, size, MADV_DONTNEED);
+    if (sys_call(SYS_madvise, address, size, MADV_DONTNEED) == -EINVAL) {
+        sys_call(SYS_munlock, address, size);
+        sys_call(SYS_madvise, address, size, MADV_DONTNEED);
+    }
 }
 
 /* Kernels before 6.15 do not know PIDFD_SELF, or drop nothing by this call. */
