@@ -87,6 +87,11 @@ static int read_children(const char *label, const char *value, void *target)
     return config_read_children(label, value, &children);
 }
 
+static int read_mmap(const char *label, const char *value, void *target)
+{
+    return config_read_mmap(label, value, target);
+}
+
 static const struct option options[] = {
     {"--ram", "SIZE",
      "memory that may be resident, of the program and all it starts together;\n"
@@ -97,6 +102,9 @@ static const struct option options[] = {
      read_share},
     {"--swap", "PATH[:SIZE]", "a directory, file or block device to swap to; may be repeated",
      read_swap},
+    {"--mmap", "yes|no|SIZE",
+     "swap private anonymous mappings, too, from SIZE on; yes: from 256K on; default: no",
+     read_mmap},
     {"--stats", "FILE",
      "write statistics there at exit, as JSON (%p: one file a process); -: a summary on stderr",
      read_stats},
@@ -129,6 +137,12 @@ static int export_options(const struct uswap_options *given)
         failed |= setenv("USWAP_TRACE", given->trace_path, 1);
     if (given->log_path)
         failed |= setenv("USWAP_LOG_FILE", given->log_path, 1);
+    if (given->mmap_threshold == CONFIG_MMAP_NONE) {
+        failed |= setenv("USWAP_MMAP", "no", 1);
+    } else if (given->mmap_threshold) {
+        fmt_write(text, sizeof(text), "%lu", given->mmap_threshold);
+        failed |= setenv("USWAP_MMAP", text, 1);
+    }
     if (failed)
         msg_error("the options are too long for the environment");
     return failed ? -ENOMEM : 0;
@@ -339,7 +353,7 @@ const struct command command_run = {
     "[--] PROGRAM [ARG...]",
     "Run a program within a RAM budget; what does not fit is swapped",
     "\nSIZE takes K, M, G, T, and % of what is available. The same options can be given as\n"
-    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas), USWAP_STATS,\n"
+    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas), USWAP_MMAP, USWAP_STATS,\n"
     "USWAP_TRACE, USWAP_CHILDREN and USWAP_LOG_FILE in the environment; USWAP_LOG=error, warning,\n"
     "info or debug chooses the messages.\n"
     "Exit code: the program's; 2 when it was not started, 126 or 127 when it cannot be run.\n",

@@ -70,16 +70,19 @@ struct uswap_options {
      * NULL (nowhere). Children that are forked record in a file with a dot and their number behind
      * the name. */
     const char *trace_path;
+    /* The preload library only: private anonymous mappings of at least so many bytes come from the
+     * engine, too. 0, or UINT64_MAX: none do. */
+    uint64_t mmap_threshold;
 };
 
 /* Set every option to its default. */
 void uswap_options_init(struct uswap_options *options);
 
 /* As uswap_options_init(), then read USWAP_RAM, USWAP_POOL, USWAP_SWAP (PATH[:SIZE], separated by
- * commas), USWAP_STATS, USWAP_LOG_FILE, USWAP_LOG (error, warning, info or debug) and USWAP_TRACE
- * (FILE; the trace goes to FILE.PID, unless uswap run has started this process). -EINVAL for a
- * value that cannot be read; a message names it. The strings in *options stay valid for the life of
- * the process. */
+ * commas), USWAP_STATS, USWAP_MMAP, USWAP_LOG_FILE, USWAP_LOG (error, warning, info or debug) and
+ * USWAP_TRACE (FILE; the trace goes to FILE.PID, unless uswap run has started this process).
+ * -EINVAL for a value that cannot be read; a message names it. The strings in *options stay valid
+ * for the life of the process. */
 int uswap_options_from_env(struct uswap_options *options);
 
 /* Start the engine. options NULL: as from the environment. Once per process; -EALREADY later.

@@ -303,6 +303,20 @@ int config_read_children(const char *label, const char *text, bool *children)
     return refuse(label, text, "write yes or no");
 }
 
+int config_read_mmap(const char *label, const char *text, struct uswap_options *options)
+{
+    uint64_t size = 0;
+
+    if (strcmp(text, "yes") == 0)
+        size = CONFIG_MMAP_DEFAULT;
+    else if (strcmp(text, "no") == 0)
+        size = CONFIG_MMAP_NONE;
+    else if (size_parse(text, 0, &size) || size < PAGE_SIZE)
+        return refuse(label, text, "neither yes, nor no, nor a size of at least 4K such as 1M");
+    options->mmap_threshold = size;
+    return 0;
+}
+
 /* ---- the environment ---- */
 
 struct variable {
@@ -314,7 +328,7 @@ static const struct variable variables[] = {
     {"USWAP_LOG=", read_log_level},      {"USWAP_LOG_FILE=", config_read_log},
     {"USWAP_RAM=", config_read_ram},     {"USWAP_POOL=", config_read_pool},
     {"USWAP_SWAP=", config_add_stores},  {"USWAP_STATS=", config_read_stats},
-    {"USWAP_TRACE=", config_read_trace},
+    {"USWAP_TRACE=", config_read_trace}, {"USWAP_MMAP=", config_read_mmap},
 };
 
 static const char *find_variable(char **environment, const char *label)

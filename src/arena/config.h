@@ -18,6 +18,10 @@
 /* The smallest budget. */
 #define CONFIG_RAM_MIN (8 * MIB)
 
+/* Mappings from this size on come from the engine when that is wanted and no size is said. */
+#define CONFIG_MMAP_DEFAULT (256 * KIB)
+#define CONFIG_MMAP_NONE    UINT64_MAX
+
 /* What a new program could take (see available.h), and the budget that is used when none is given:
  * half of that, but not less than the smallest. */
 uint64_t config_available_ram(void);
@@ -52,6 +56,8 @@ int config_read_stats(const char *label, const char *text,
 int config_read_trace(const char *label, const char *text,
                       struct uswap_options *options) must_check;
 int config_read_log(const char *label, const char *text, struct uswap_options *options) must_check;
+/* yes, no, or the size from which on. */
+int config_read_mmap(const char *label, const char *text, struct uswap_options *options) must_check;
 
 /* Add one store, or stores separated by commas. */
 int config_add_store(const char *label, const char *text, struct uswap_options *options) must_check;

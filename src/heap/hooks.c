@@ -22,6 +22,7 @@
 
 #include "arena/arena.h"
 #include "heap/keep.h"
+#include "heap/map/map.h"
 
 /*
  * When a commitment fails jemalloc next asks for more address space, from which the same
@@ -66,6 +67,7 @@ static bool hook_commit(extent_hooks_t *hooks, void *address, size_t size, size_
 static bool hook_decommit(extent_hooks_t *hooks, void *address, size_t size, size_t offset,
                           size_t length, unsigned arena)
 {
+    map_unlock_freed((char *)address + offset, length);
     arena_discard((char *)address + offset, length);
     arena_uncommit(length);
     keep_shrank(arena, length);

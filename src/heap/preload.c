@@ -19,6 +19,7 @@
 #include "heap/guard/guard_dispatch.h"
 #include "heap/heap.h"
 #include "heap/libc.h"
+#include "heap/map/map.h"
 #include "observe/stats.h"
 #include "observe/trace.h"
 
@@ -159,6 +160,8 @@ static int start(void)
         error = heap_start();
     if (error)
         msg_error("cannot start the heap: out of memory");
+    else
+        map_start(options.mmap_threshold ? options.mmap_threshold : CONFIG_MMAP_NONE);
     return error;
 }
 

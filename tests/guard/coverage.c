@@ -49,9 +49,9 @@ static const struct {
      "fsmount pidfd_open close_range pidfd_getfd landlock_restrict_self memfd_secret "
      "process_mrelease "},
     {"takes an address and does not follow it",
-     " mmap mprotect munmap mremap msync madvise mlock munlock mlockall munlockall mlock2 brk "
+     " mmap mlockall munlockall brk "
      "shmat "
-     "shmdt remap_file_pages pkey_mprotect set_mempolicy_home_node map_shadow_stack mseal "
+     "shmdt remap_file_pages set_mempolicy_home_node map_shadow_stack mseal "
      ""},
     {"makes a process or a thread; what it writes to lies on the stack of the thread or in libc",
      " clone clone3 fork vfork "},
@@ -100,6 +100,7 @@ static const char *const kinds[] = {
     [GUARD_PAIR] = "waiters",
     [GUARD_ATTRIBUTE] = "attribute",
     [GUARD_TRACE] = "by request",
+    [GUARD_ADDRESS] = "address",
 };
 
 static char exported_names[1 << 16];

@@ -6,10 +6,13 @@
 #include "uswap/uswap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* End the program with a message when a condition does not hold. */
 #define CHECK(condition)                                                                           \
@@ -36,6 +39,19 @@ static inline struct uswap_stats stats_now(void)
     CHECK(preloaded());
     CHECK(uswap_get_stats(&stats, sizeof(stats)) == 0);
     return stats;
+}
+
+/* Whether a page is where the program can touch it without a fault. As the kernel sees it: what
+ * mincore() says is uswap's answer. */
+static inline bool page_present(const void *page)
+{
+    uint64_t entry = 0;
+    int fd = open("/proc/self/pagemap", O_RDONLY);
+
+    CHECK(fd >= 0);
+    CHECK(pread(fd, &entry, 8, (off_t)((uintptr_t)page / 4096 * 8)) == 8);
+    close(fd);
+    return entry >> 63;
 }
 
 /* Wait for a child, which ends well. */

@@ -92,11 +92,8 @@ static char *cold_page(void)
 
 static bool can_leave(char *page)
 {
-    unsigned char resident;
-
     CHECK(uswap_advise(page, PAGE, USWAP_COLD) == 0);
-    CHECK(mincore(page, PAGE, &resident) == 0);
-    return !(resident & 1);
+    return !page_present(page);
 }
 
 static char *page;

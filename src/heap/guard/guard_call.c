@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stub page lies just below the window, so every process that has the same window finds it at
- * the same address, and the filter that children inherit fits them too.
+ * The stub page lies just below the window, with which it was reserved, so every process that has
+ * the same window finds it at the same address, and the filter that children inherit fits them too.
  */
 #include "heap/guard/guard_call.h"
 
@@ -13,7 +13,6 @@
 #include "heap/guard/guard_table.h"
 #include "heap/guard/guard_walk.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -26,10 +25,10 @@ int guard_call_start(void)
 {
     void *page = (void *)guard_call_stub();
     long at = sys_call(SYS_mmap, page, PAGE_SIZE, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
     if (at != (long)page)
-        return at < 0 ? (int)at : -EEXIST;
+        return (int)at;
     if (!guard_dispatch_write_stub(page))
         memcpy(page, sys_enter_code, sys_enter_size);
     __builtin___clear_cache(page, (char *)page + PAGE_SIZE);

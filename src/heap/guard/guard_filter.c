@@ -26,7 +26,7 @@
 #define PROBE_ANSWER 3571
 
 /* To be counted up when the rules change. */
-#define PROBE_VERSION 2
+#define PROBE_VERSION 3
 
 #define PROGRAM_MAX 2048
 #define SETS        64 /* one for each set of pointer arguments */

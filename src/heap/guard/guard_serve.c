@@ -13,6 +13,7 @@
 #include "heap/guard/guard_table.h"
 #include "heap/guard/guard_uring.h"
 #include "heap/guard/guard_walk.h"
+#include "heap/map/map.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -168,6 +169,15 @@ static long serve_uring_register(long number, const long arguments[6], ucontext_
     return guard_uring_register(arguments);
 }
 
+/* ---- Mappings ---- */
+
+static long serve_mapping(long number, const long arguments[6], ucontext_t *context)
+{
+    long result = -ENOSYS;
+
+    return map_call(number, arguments, &result) ? result : guard_call_plain(number, arguments);
+}
+
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 
 static long serve_prctl(long number, const long arguments[6], ucontext_t *context)
@@ -194,6 +204,19 @@ static const serve_fn special[GUARD_CALLS] = {
     [SYS_clone] = serve_fork,
     [SYS_clone3] = serve_fork,
     [SYS_prctl] = serve_prctl,
+    [SYS_mmap] = serve_mapping,
+    [SYS_munmap] = serve_mapping,
+    [SYS_mremap] = serve_mapping,
+    [SYS_mprotect] = serve_mapping,
+    [SYS_pkey_mprotect] = serve_mapping,
+    [SYS_madvise] = serve_mapping,
+    [SYS_mlock] = serve_mapping,
+    [SYS_mlock2] = serve_mapping,
+    [SYS_munlock] = serve_mapping,
+    [SYS_mlockall] = serve_mapping,
+    [SYS_munlockall] = serve_mapping,
+    [SYS_msync] = serve_mapping,
+    [SYS_mincore] = serve_mapping,
     [SYS_io_uring_setup] = serve_uring_setup,
     [SYS_io_uring_enter] = serve_uring_enter,
     [SYS_io_uring_register] = serve_uring_register,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of system calls with pointers. What is not here takes none, or one that the kernel does
- * not follow while the call runs (mmap, madvise, set_robust_list, clone), or one that is only ever
- * an address.
+ * not follow while the call runs (set_robust_list, clone), or one that is only ever an address.
+ * mmap() with an address is not here: a program that is exec'd under the filter and knows nothing
+ * of uswap may ask for these addresses.
  *
  * Sizes are those of the kernel's structures, or a little more.
  */
@@ -13,6 +14,7 @@
 /* clang-format off */
 #define ARGS(...)        .argument = {__VA_ARGS__}
 #define VALUE            {GUARD_VALUE, 0, 0}
+#define ADDRESS          {GUARD_ADDRESS, 0, 0}
 #define STRING           {GUARD_STRING, 0, 0}
 #define STRINGS          {GUARD_STRINGS, 0, 0}
 #define MESSAGE          {GUARD_MESSAGE, 0, 0}
@@ -192,7 +194,16 @@ static const struct guard_call calls[GUARD_CALLS] = {
     [SYS_timer_settime] = {ARGS(VALUE, VALUE, FIXED(32), FIXED(32))},
     [SYS_timer_gettime] = {ARGS(VALUE, FIXED(32))},
     /* memory and locks */
-    [SYS_mincore] = {ARGS(VALUE, VALUE, UP_TO(4096))},
+    [SYS_munmap] = {ARGS(ADDRESS)},
+    [SYS_mremap] = {ARGS(ADDRESS, VALUE, VALUE, VALUE, ADDRESS)},
+    [SYS_mprotect] = {ARGS(ADDRESS)},
+    [SYS_pkey_mprotect] = {ARGS(ADDRESS)},
+    [SYS_madvise] = {ARGS(ADDRESS)},
+    [SYS_mlock] = {ARGS(ADDRESS)},
+    [SYS_mlock2] = {ARGS(ADDRESS)},
+    [SYS_munlock] = {ARGS(ADDRESS)},
+    [SYS_msync] = {ARGS(ADDRESS)},
+    [SYS_mincore] = {ARGS(ADDRESS, VALUE, UP_TO(4096))},
     [SYS_move_pages] = {ARGS(VALUE, VALUE, SIZED(1, 8), SIZED(1, 4), SIZED(1, 4))},
     [SYS_mbind] = {ARGS(VALUE, VALUE, VALUE, BITS(4))},
     [SYS_set_mempolicy] = {ARGS(VALUE, BITS(2))},

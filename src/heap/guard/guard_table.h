@@ -29,6 +29,7 @@ enum guard_kind {
     GUARD_ATTRIBUTE, /* a struct xattr_args and its value */
     GUARD_TRACE,     /* what ptrace() takes with argument `by`, a request */
     GUARD_TEXT,      /* a long and argument `by` bytes: a System V message */
+    GUARD_ADDRESS,   /* of a mapping: see heap/map/map.h */
 };
 
 struct guard_argument {

@@ -229,6 +229,7 @@ static bool walk_plain(const struct guard_argument *argument, const void *addres
 
     switch ((enum guard_kind)argument->kind) {
     case GUARD_VALUE:
+    case GUARD_ADDRESS:
         return true;
     case GUARD_FIXED:
     case GUARD_UP_TO:
