@@ -32,6 +32,7 @@ extern const struct command *const command_table[];
 
 extern const struct command command_completion;
 extern const struct command command_ps;
+extern const struct command command_report;
 extern const struct command command_run;
 extern const struct command command_pool;
 extern const struct command command_set;

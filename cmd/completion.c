@@ -16,6 +16,12 @@ static bool takes_file(const struct option *option)
            (strncmp(option->argument, "FILE", 4) == 0 || strncmp(option->argument, "PATH", 4) == 0);
 }
 
+/* An operand that is a file. */
+static bool takes_trace(const struct command *command)
+{
+    return strcmp(command->operands, "TRACE") == 0;
+}
+
 static bool takes_process(const struct command *command)
 {
     return strstr(command->operands, "PID") != NULL;
@@ -59,6 +65,8 @@ static void bash_command(const struct command *command)
         printf("        operands=$(compgen -c -- \"$current\")\n");
     else if (takes_process(command))
         printf("        operands=$(uswap ps 2>/dev/null | awk 'NR > 1 { print $1 }')\n");
+    else if (takes_trace(command))
+        printf("        operands=$(compgen -f -- \"$current\")\n");
     else if (strcmp(command->operands, "[COMMAND]") == 0) {
         printf("        operands=\"");
         bash_names();
@@ -134,6 +142,8 @@ static void zsh_command(const struct command *command)
     else if (takes_process(command))
         printf(" \\\n            '*:process:(${(f)\"$(uswap ps 2>/dev/null | awk "
                "\"NR > 1 { print \\$1 }\")\"})'");
+    else if (takes_trace(command))
+        printf(" \\\n            '1:trace:_files'");
     else if (strcmp(command->operands, "bash|zsh") == 0)
         printf(" \\\n            '1:shell:(bash zsh)'");
     printf("\n        ;;\n");

@@ -41,6 +41,7 @@ const struct command *const command_table[] = {
     &command_stat,
     &command_top,
     &command_set,
+    &command_report,
     &command_pool,
     &command_completion,
     &command_help_row,

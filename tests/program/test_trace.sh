@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A trace says what the program did, whatever way it ends, and the report has it all.
+. "$(dirname "$0")/lib.sh"
+unset USWAP_TRACE
+trace=$work/t
+
+# value EXPRESSION: of the report's JSON, as Python sees it.
+value() {
+    python3 -c 'import json, sys; d = json.load(open(sys.argv[2])); print(eval(sys.argv[1]))' "$1" "$work/json"
+}
+report() { "$USWAP" report --json "$1" >"$work/json" 2>"$work/err"; }
+holds() { [ "$(value "$1")" = True ]; }
+
+run() {
+    "$USWAP" run --ram 12M --swap "$work/swap:1G" --trace "$trace" --stats "$work/stats" -- "$@"
+}
+
+# What the statistics count, the trace has.
+run "$TOOLS/workset" 17 >"$work/out"
+expect 'the program ends well' [ $? -eq 0 ]
+expect_swapped 'the program' "$work/stats"
+expect 'the report is made' report "$trace"
+expect 'nothing was lost' holds "d['lost_records'] == 0 and d['warning'] == '' and d['ended']"
+expect 'all faults that read are there' \
+    holds "d['events']['fault_read']['count'] == $(statistic faults_major "$work/stats")"
+expect 'all other faults, too' holds "abs(sum(v['count'] for k, v in d['events'].items() if k in
+    ('fault_fresh', 'fault_masked', 'fault_protected')) - $(statistic faults_minor "$work/stats")) <= 2"
+expect 'all that left memory' holds "abs(d['events']['evict']['pages'] + d['events']['drop']['pages'] -
+    $(statistic objects_evicted "$work/stats")) <= 300"
+expect 'every byte read' holds "d['events']['read']['pages'] * 4096 == $(statistic bytes_read "$work/stats")"
+expect 'every byte written' \
+    holds "abs(d['events']['write']['pages'] * 4096 - $(statistic bytes_written "$work/stats")) <= 1 << 20"
+expect 'the levels stay within the budget' \
+    holds "0 < max(l[0] for l in d['levels']) <= 12 << 8 and max(l[2] for l in d['levels']) > 4 << 8"
+expect 'the curve has the pages read at the budget' holds "abs([m for b, m in d['curve'] if b <= 12 << 20][-1] -
+    d['events']['fault_read']['count'] - d['read_ahead']['pages']) < 0.2 * (1 + d['read_ahead']['pages'] + d['events']['fault_read']['count'])"
+expect 'nothing would be read with all the memory' holds "d['curve'][-1][1] == 0"
+expect 'all that is needed is about what the program has' holds "15 << 20 < d['needed_bytes'] < 27 << 20"
+expect 'the heat maps have the faults' holds "sum(map(sum, d['heat_reads'])) == d['events']['fault_read']['count']"
+expect 'the region is named' holds "any(r['name'] == 'heap' and r['left_pages'] > 1000 for r in d['regions'])"
+expect 'the file is private' [ "$(stat -c %a "$trace")" = 600 ]
+
+# Names: with debug information, and of exported functions without.
+cat >"$work/walk.c" <<'END'
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+__attribute__((noinline, noclone)) long walk_through(const char *memory, size_t size)
+{
+    long sum = 0;
+    for (size_t i = 0; i < size; i += 4096)
+        sum += memory[i];
+    return sum;
+}
+__attribute__((noinline, noclone)) void fill_it(char *memory, size_t size, int value)
+{
+    memset(memory, value, size);
+    __asm__ volatile("" ::: "memory");
+}
+int main(void)
+{
+    size_t size = 20 << 20;
+    char *memory = malloc(size);
+    long sum = 0;
+    for (int i = 0; i < 4; i++) {
+        fill_it(memory, size, i);
+        sum += walk_through(memory, size);
+    }
+    printf("%ld\n", sum);
+}
+END
+has_site() { holds "any(s['function'] == '$1' and '$2' in s['place'] and s['through'].find('$3') >= 0 for s in d['sites'])"; }
+if command -v cc >/dev/null && [ -e /usr/lib/*/libdw.so.1 ]; then
+    cc -g -O1 -o "$work/walk" "$work/walk.c"
+    run "$work/walk" >"$work/out"
+    expect "it runs" grep -q 30720 "$work/out"
+    report "$trace"
+    expect 'a line of the source' has_site walk_through walk.c:8 ''
+    expect 'who called memset' has_site fill_it walk.c:13 memset
+    cc -O1 -s -rdynamic -o "$work/walk" "$work/walk.c"
+    report "$trace"
+    expect 'no names of a file that has changed' holds "all(s['function'] != 'walk_through' for s in d['sites'])"
+    run "$work/walk" >"$work/out"
+    report "$trace"
+    expect 'an exported function' has_site walk_through walk+ ''
+else
+    echo 'not tested: names, for lack of a compiler or libdw'
+fi
+
+# Children have files of their own; a program that is replaced by another has one.
+USWAP_RAM= run bash -c '"$0"/workset 13 & wait; exec "$0"/workset 14' "$TOOLS" >"$work/out"
+expect 'two files' [ "$(ls "$trace" "$trace".* | wc -l)" -ge 2 ]
+report "$trace"
+expect 'the first is that of what it became' holds "'workset 14' in d['command']"
+child=$(grep -la 'workset.13' "$trace".*)
+report "$child"
+expect 'the other is that of the child' holds "d['pid'] == ${child##*.} and d['events']['fault_read']['count'] > 0"
+rm -f "$trace" "$trace".*
+
+# It is killed: what was written can be read.
+"$USWAP" run --ram 12M --swap "$work/swap:1G" --trace "$trace" -- "$TOOLS/workset" 40 busy &
+pid=$!
+trap 'kill -9 $pid 2>/dev/null; rm -rf "$work"' EXIT
+for ((i = 0; i < 200; i++)); do
+    [ "$(stat -c %s "$trace" 2>/dev/null || echo 0)" -gt 1000000 ] && break
+    sleep 0.1
+done
+kill -9 $pid
+wait $pid 2>/dev/null
+expect 'a killed program leaves a trace' report "$trace"
+expect 'of much of what it did' holds "not d['ended'] and d['events']['fault_read']['count'] > 100"
+expect_not 'without a warning' grep -q . "$work/err"
+
+# A descriptor that the program knows nothing of, and does not disturb.
+run bash -c 'exec 3>&- 9>&-; for fd in /proc/self/fd/*; do fd=${fd##*/}; [ $fd -gt 2 ] && [ $fd -ne 255 ] && eval "exec $fd>&-"; done
+    x=$(head -c 30000000 /dev/zero | tr "\0" x); echo ${#x}' >"$work/out"
+expect 'a program that closes all descriptors is traced' report "$trace"
+expect 'to its end' holds "d['ended'] and d['warning'] == ''"
+
+# Files that are none, or no more.
+refused() {
+    "$USWAP" report "$@" >"$work/out" 2>"$work/err"
+    expect "exit code 2: report $*" [ $? -eq 2 ]
+    expect "one line: $(cat "$work/err")" [ "$(wc -l <"$work/err")" -eq 1 ]
+}
+refused "$work/none"
+refused /bin/ls
+refused /dev/null
+refused "$work"
+refused
+refused "$trace" "$trace"
+: >"$work/empty" && refused "$work/empty"
+{ head -c 8 "$trace"; printf '\377'; tail -c +10 "$trace"; } >"$work/other" && refused "$work/other"
+refused --output "$work/none/x.html" "$trace"
+head -c 20000 "$trace" >"$work/cut"
+expect 'a file that was cut off is read' report "$work/cut"
+expect 'with a warning' grep -q 'ends in the middle of a block' "$work/err"
+{ head -c 15000 "$trace"; printf 'damaged!'; tail -c +15009 "$trace"; } >"$work/bad"
+expect 'so is a damaged one' report "$work/bad"
+expect 'with a warning' grep -q 'is damaged at byte' "$work/err"
+expect 'and what lies before' holds "d['records'] > 0 and 'damaged' in d['warning']"
+"$USWAP" run --ram 12M --trace "$work/none/t" -- true 2>"$work/err"
+expect 'exit code 2: a trace that cannot be written' [ $? -eq 2 ]
+expect 'it says so' grep -q -- '--trace .*/none/t: cannot be written' "$work/err"
+
+# A full disk ends the trace, not the program.
+if [ "$(id -u)" -eq 0 ] && mkdir "$work/small" && mount -t tmpfs -o size=64k none "$work/small" 2>"$work/err"; then
+    "$USWAP" run --ram 12M --swap "$work/swap:1G" --trace "$work/small/t" -- "$TOOLS/workset" 14 >"$work/out" 2>"$work/err"
+    expect 'the program does not notice a full disk' [ $? -eq 0 ]
+    expect 'one message' [ "$(grep -c 'the trace ends here' "$work/err")" -eq 1 ]
+    "$USWAP" report --json "$work/small/t" >"$work/json" 2>"$work/err"
+    expect 'the rest can be read' holds "d['records'] > 0"
+    umount "$work/small"
+fi
+finish
