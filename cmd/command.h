@@ -3,6 +3,8 @@
 #ifndef USWAP_CMD_COMMAND_H
 #define USWAP_CMD_COMMAND_H
 
+#include <sys/types.h>
+
 /* Exit codes of our own; program codes are those of env(1). */
 enum {
     EXIT_USAGE = 2,
@@ -55,5 +57,8 @@ _Bool command_parse(const struct command *command, char **arguments, void *targe
  * pool can be joined: 0, or -errno after a message. */
 _Bool pool_resolve(const char *given, char *text);
 int pool_check(const char *text);
+
+/* The numbers of the members of a pool, at most so many: how many, or -errno after a message. */
+int pool_list_members(const char *given, pid_t *pids, unsigned most);
 
 #endif

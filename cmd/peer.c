@@ -268,31 +268,86 @@ static void drop_ended(struct peer *list, unsigned *count)
     *count = left;
 }
 
+/* Append a process that may be read and is not there yet. */
+static struct peer *append(struct peer *list, unsigned *count, pid_t pid)
+{
+    struct peer found, *longer;
+
+    if (pid < 0 || is_listed(list, *count, pid) || peer_open(pid, &found))
+        return list;
+    longer = realloc(list, (*count + 1) * sizeof(*list));
+    if (!longer) {
+        peer_close(&found);
+        return list;
+    }
+    longer[(*count)++] = found;
+    return longer;
+}
+
 struct peer *peer_update(struct peer *list, unsigned *count)
 {
     struct dirent *entry;
     DIR *proc = opendir("/proc");
 
     drop_ended(list, count);
-    while (proc && (entry = readdir(proc))) {
-        pid_t pid = peer_parse_pid(entry->d_name);
-        struct peer found, *longer;
-
-        if (pid < 0 || is_listed(list, *count, pid) || peer_open(pid, &found))
-            continue;
-        longer = realloc(list, (*count + 1) * sizeof(*list));
-        if (!longer) {
-            peer_close(&found);
-            break;
-        }
-        list = longer;
-        list[(*count)++] = found;
-    }
+    while (proc && (entry = readdir(proc)))
+        list = append(list, count, peer_parse_pid(entry->d_name));
     if (proc)
         closedir(proc);
     if (*count)
         qsort(list, *count, sizeof(*list), by_number);
     return list;
+}
+
+struct peer *peer_update_these(struct peer *list, unsigned *count, const pid_t *pids,
+                               unsigned pid_count)
+{
+    drop_ended(list, count);
+    for (unsigned i = 0; i < pid_count; i++)
+        list = append(list, count, pids[i]);
+    if (*count)
+        qsort(list, *count, sizeof(*list), by_number);
+    return list;
+}
+
+/* ---- Several together ---- */
+
+/* Counters go into the first shard of the sum. */
+static void add_page(struct status *sum, const struct status *page)
+{
+    for (unsigned i = 0; i < STAT_COUNT; i++)
+        sum->shards[0].counters[i] += status_sum(page, i);
+    for (unsigned i = 0; i < HISTOGRAM_COUNT; i++)
+        status_merge(page, i, &sum->shards[0].histograms[i]);
+    sum->gauges.pages += (uint32_t)page->gauges.pages;
+    sum->gauges.metadata += page->gauges.metadata;
+    sum->gauges.swapped += page->gauges.swapped;
+    if (!sum->started_ns || page->started_ns < sum->started_ns)
+        sum->started_ns = page->started_ns;
+}
+
+int peer_sum(const struct peer *list, unsigned count, struct peer *sum)
+{
+    bool again = false;
+
+    for (unsigned i = 0; i < count; i++)
+        again = again || list[i].before;
+    *sum = (struct peer){.status_fd = -1, .now = calloc(1, sizeof(*sum->now))};
+    sum->before = again ? calloc(1, sizeof(*sum->before)) : NULL;
+    if (!sum->now || (again && !sum->before)) {
+        peer_close(sum);
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        add_page(sum->now, list[i].now);
+        /* Of one that is new nothing is known of the time between. */
+        if (again)
+            add_page(sum->before, list[i].before ? list[i].before : list[i].now);
+        if (list[i].before)
+            sum->before_ns = list[i].before_ns;
+        sum->now_ns = list[i].now_ns;
+    }
+    return 0;
 }
 
 struct peer *peer_list(unsigned *count)

@@ -47,6 +47,14 @@ void peer_close_all(struct peer *list, unsigned count);
 /* Append those that are new to a list, and take off those that have ended. */
 struct peer *peer_update(struct peer *list, unsigned *count);
 
+/* The same, with these processes instead of all. */
+struct peer *peer_update_these(struct peer *list, unsigned *count, const pid_t *pids,
+                               unsigned pid_count);
+
+/* What they do together, as one that has no number: counters, times, resident and swapped. -ENOMEM.
+ * Free with peer_close(). */
+int peer_sum(const struct peer *list, unsigned count, struct peer *sum) must_check;
+
 /* Explain an error of peer_open() on stderr. */
 void peer_explain(const char *text, int error);
 

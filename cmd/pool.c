@@ -339,6 +339,24 @@ static int show_pool(const struct opened *pool)
     return EXIT_SUCCESS;
 }
 
+int pool_list_members(const char *given, pid_t *pids, unsigned most)
+{
+    struct opened pool;
+    int error = open_pool(given, &pool);
+    int count = 0;
+
+    if (error)
+        return error;
+    sharing_reap_file(pool.file, pool.fd);
+    for (unsigned i = 0; i < atomic_load(&pool.file->count) && (unsigned)count < most; i++) {
+        const struct pool_member *member = &pool.file->members[i];
+        if ((atomic_load(&member->state) & POOL_PLACE_MASK) != POOL_FREE)
+            pids[count++] = (pid_t)atomic_load(&member->pid);
+    }
+    close_pool(&pool);
+    return count;
+}
+
 /* A command whose only operand is the name of a pool. */
 static int with_pool(const struct command *command, char **arguments,
                      int (*act)(const struct opened *pool))

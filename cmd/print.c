@@ -147,6 +147,18 @@ void print_json_peer(const struct peer *peer)
     printf("}");
 }
 
+void print_json_sum(const struct peer *sum, const char *pool, unsigned processes)
+{
+    printf("{\"pool\": ");
+    print_json_string(pool);
+    print_number("processes", processes);
+    print_number("resident_bytes", peer_resident(sum));
+    print_number("swapped_bytes", peer_swapped(sum));
+    print_counters(sum);
+    print_histograms(sum);
+    printf("}");
+}
+
 /* ---- Parts ---- */
 
 /* What was timed between the two copies, or all of it. */

@@ -26,7 +26,11 @@ struct request {
     unsigned long count; /* 0: until all have ended */
     bool json;
     bool parts;
+    const char *pool; /* NULL: none was named */
 };
+
+/* As many as a pool can have. */
+#define MEMBERS_MAX 1024
 
 static int read_interval(const char *label, const char *value, void *target)
 {
@@ -93,9 +97,11 @@ static unsigned ahead_percent(const struct peer *peer)
 
 static void print_line(const struct peer *peer)
 {
-    char resident[16], swapped[16], in[16], out[16];
+    char resident[16], swapped[16], in[16], out[16], number[16] = "total";
 
-    printf("%7d %8s %8s %8lu %8lu %6u %8s %8s %8.1f %8.1f %6lu\n", (int)peer->pid,
+    if (peer->pid)
+        snprintf(number, sizeof(number), "%d", (int)peer->pid);
+    printf("%7s %8s %8s %8lu %8lu %6u %8s %8s %8.1f %8.1f %6lu\n", number,
            size_format(peer_resident(peer), resident), size_format(peer_swapped(peer), swapped),
            (unsigned long)peer_rate(peer, STAT_FAULTS_MAJOR),
            (unsigned long)peer_rate(peer, STAT_FAULTS_MINOR), ahead_percent(peer),
@@ -105,6 +111,22 @@ static void print_line(const struct peer *peer)
            (double)peer_percentile(peer, HISTOGRAM_MAJOR, 99) / 1e3,
            (unsigned long)(status_sum(peer->now, STAT_IO_ERRORS) +
                            status_sum(peer->now, STAT_OBJECTS_POISONED)));
+}
+
+/* A pool has a line for all of it. */
+static void print_total(const struct request *request, const struct peer *list, unsigned count)
+{
+    struct peer sum;
+
+    if (!request->pool || request->parts || !count || peer_sum(list, count, &sum))
+        return;
+    if (request->json) {
+        print_json_sum(&sum, request->pool, count);
+        putchar('\n');
+    } else {
+        print_line(&sum);
+    }
+    peer_close(&sum);
 }
 
 static void print_all(const struct request *request, const struct peer *list, unsigned count,
@@ -124,6 +146,7 @@ static void print_all(const struct request *request, const struct peer *list, un
             putchar('\n');
         }
     }
+    print_total(request, list, count);
     fflush(stdout);
 }
 
@@ -158,9 +181,20 @@ static void bring_up_to_date(struct peer *list, unsigned count)
             msg_debug("%d has ended", (int)list[i].pid);
 }
 
-/* Take off the list what has ended; with one process that was named nothing is added. */
-static struct peer *look_again(struct peer *list, unsigned *count, bool named)
+static struct peer *update_members(const char *pool, struct peer *list, unsigned *count)
 {
+    pid_t pids[MEMBERS_MAX];
+    int found = pool_list_members(pool, pids, MEMBERS_MAX);
+
+    return peer_update_these(list, count, pids, found > 0 ? (unsigned)found : 0);
+}
+
+/* Take off the list what has ended; with one process that was named nothing is added. */
+static struct peer *look_again(const struct request *request, struct peer *list, unsigned *count,
+                               bool named)
+{
+    if (request->pool)
+        return update_members(request->pool, list, count);
     if (!named)
         return peer_update(list, count);
     if (*count && peer_read(&list[0])) {
@@ -186,7 +220,7 @@ static struct peer *watch(const struct request *request, struct peer *list, unsi
         if (request->json)
             bring_up_to_date(list, *count);
         if (!first || i > 0)
-            list = look_again(list, count, named);
+            list = look_again(request, list, count, named);
         print_all(request, list, *count, i);
     }
     return list;
@@ -203,11 +237,17 @@ static int run_stat(const struct command *command, char **arguments)
     if (!command_parse(command, arguments, &request, &arguments, &status))
         return status;
     named = arguments[0] != NULL;
-    if (named && (arguments[1] || peer_parse_pid(arguments[0]) < 0)) {
-        msg_error("stat: %s: give the number of one process, or none for all", arguments[0]);
+    if (named && arguments[1]) {
+        msg_error("stat: %s: give one process or pool, or none for all", arguments[1]);
         return EXIT_USAGE;
     }
-    if (named) {
+    if (named && peer_parse_pid(arguments[0]) < 0) {
+        request.pool = arguments[0];
+        named = false;
+        if (pool_check(request.pool))
+            return EXIT_USAGE;
+        list = update_members(request.pool, list, &count);
+    } else if (named) {
         list = calloc(1, sizeof(*list));
         error = list ? peer_open(peer_parse_pid(arguments[0]), list) : -ENOMEM;
         count = !error;
@@ -225,13 +265,14 @@ static int run_stat(const struct command *command, char **arguments)
 
 const struct command command_stat = {
     "stat",
-    "[PID]",
+    "[PID|POOL]",
     "Show what one process, or all under uswap, are doing",
     "\nOne line has the averages since the start; with --interval, those of each interval. "
     "READS/s\n"
     "are page faults that read from a store, FAULTS/s those that found the page in memory or made\n"
     "a new one; IN/s and OUT/s bytes read and written; AHEAD% the part of the read-ahead that was\n"
-    "seen to be used; p50 and p99 the times of READS.\n",
+    "seen to be used; p50 and p99 the times of READS. A pool has a line for each member, and a "
+    "total.\n",
     options,
     run_stat,
 };

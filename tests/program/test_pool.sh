@@ -55,9 +55,20 @@ test_commands() {
     expect 'it is listed' grep -q "^$pool .*64M" <("$USWAP" pool ls)
     expect_not 'not twice' "$USWAP" pool create $pool --ram 64M
     expect 'its file is private' [ "$(stat -c %a "/dev/shm/uswap-pool-$(id -u)-$pool")" = 600 ]
-    member one $pool 32 2 random
+    member one $pool 32 4 random
     until_true 'the member is shown' 5 holds_more $pool 8192
     expect_not 'a pool with members stays' "$USWAP" pool rm $pool
+    "$USWAP" stat $pool >"$work/stat"
+    expect 'stat has a header, the member and a total' [ "$(wc -l <"$work/stat")" -eq 3 ]
+    expect 'the total is that of the only member' [ "$(awk 'NR > 1 { print $2, $3, $10 }' "$work/stat" | uniq | wc -l)" -eq 1 ]
+    "$USWAP" stat --json --interval 0.1 --count 2 $pool >"$work/stat"
+    expect 'the same as JSON, with rates' python3 -c 'import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert [("pool" in line) for line in lines] == [False, True, False, True]
+assert lines[3]["pool"] == sys.argv[2] and lines[3]["processes"] == 1 and lines[3]["per_second"]["faults_minor"] >= 0
+for name in ("faults_minor", "faults_major", "resident_bytes"): assert lines[3][name] == lines[2][name], name' "$work/stat" $pool
+    "$USWAP" stat $pool-none 2>"$work/err"
+    expect 'exit code 2: stat of no pool' [ $? -eq 2 ]
     wait
     expect 'every word was right' grep -q '^peak' "$work/one"
     expect 'the budget is the pool' [ "$(statistic ram_budget_bytes "$work/one.json")" -eq $((64 << 20)) ]
