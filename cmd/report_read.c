@@ -20,13 +20,20 @@
 #define PROGRESS_FIRST_NS UINT64_C(1000000000)
 #define PROGRESS_EACH_NS  UINT64_C(100000000)
 
+/* The clock is looked at once in so many calls. */
+#define PROGRESS_LOOKS 64
+
 static uint64_t progress_begun, progress_last;
 static bool progress_shown;
 
 void progress_show(const char *what, size_t done, size_t all)
 {
-    uint64_t now = clock_now_ns();
+    static unsigned calls;
+    uint64_t now;
 
+    if (calls++ % PROGRESS_LOOKS)
+        return;
+    now = clock_now_ns();
     if (!progress_begun)
         progress_begun = now;
     if (now - progress_begun < PROGRESS_FIRST_NS || now - progress_last < PROGRESS_EACH_NS ||

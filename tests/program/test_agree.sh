@@ -59,4 +59,11 @@ done
 for option in $(sed -n '/Sh DESCRIPTION/,/Sh ENVIRONMENT/s/^\.It.* Fl -\([a-z-]*\).*/--\1/p' "$man/uswap.1"); do
     expect "help: $option" grep -q -- "$option" <("$USWAP" run --help; "$USWAP" pool create --help)
 done
+# The variables that the readers know are in uswap(7), and the other way round.
+for variable in $(grep -ohE '"USWAP_[A-Z_]+=?"' "$1"/src/arena/config.[ch] | tr -d '"=' | sort -u); do
+    expect "man: $variable" grep -qE "Ev .*\b$variable\b" "$man/uswap.7"
+done
+for variable in $(sed -n 's/^\.It Ev //p' "$man/uswap.7" | tr -d ,); do
+    expect "code: $variable" grep -rqE "\"$variable=?\"" "$1/src" "$1/cmd"
+done
 finish
