@@ -147,6 +147,67 @@ void uswap_unpin(const void *address, size_t size);
  * resize. On an error the budget is as before. */
 int uswap_set_budget(uint64_t ram);
 
+/* ---- Shared regions ----
+ *
+ * Memory with a name that several processes map. Its content is resident once for all of them, in
+ * a budget of its own, and swapped once, to a store of its own. Atomics, and process-shared mutexes
+ * and condition variables, work in it as in any shared memory. A region outlives its processes
+ * until it is unlinked; one that died by SIGKILL at any point leaves nothing behind that the others
+ * cannot go on with.
+ *
+ * NAME is one of the user's own: letters, digits, dots, underscores and hyphens, at most 40.
+ * Another user's is UID/NAME; the mode of the region decides who may attach it (reading and
+ * writing).
+ *
+ * Limits: 8 regions attached in a process, 64 processes in a region. A region lies outside the
+ * window: system calls on its memory fail with EFAULT, also under uswap run, unless it is pinned
+ * (uswap_pin()); what one process has pinned at once is at most a quarter of the region's budget.
+ * What a process that is stopped has mapped cannot leave memory. A child of fork() has all regions
+ * at the same addresses; one of clone() without libc has none. */
+
+struct uswap_shared_options {
+    /* Bytes; rounded up to whole objects. 0 with persist: as the file says. */
+    uint64_t size;
+    /* Bytes that may be resident; at least 1 MiB and 16 objects. They are in /dev/shm, which must
+     * have that much free. */
+    uint64_t ram;
+    /* The unit that is swapped: a power of two from 4096 to 2 MiB; 0: 16 KiB. */
+    uint64_t object_size;
+    /* A directory for the store, all of which is reserved when the region is made. NULL: $TMPDIR or
+     * /var/tmp. Unlinking the region removes the store. */
+    const char *swap;
+    /* Instead: a file, by its absolute path, that keeps the content. It is made if missing; an
+     * existing one brings size, object size and content. It is whole when the last process has
+     * detached, or the region has been unlinked. NULL: none. */
+    const char *persist;
+    /* File mode of the region and its store; 0: 0600. */
+    unsigned mode;
+};
+
+/* Make a region, of zeros. The engine need not have been started. -EEXIST: it is there; -EINVAL: an
+ * option is wrong; -ENOSPC: no room for the store; -EBADMSG: the file of persist is no store of a
+ * region; -EUCLEAN: that was in use when the machine stopped. A message says which and what. */
+int uswap_shared_create(const char *name, const struct uswap_shared_options *options);
+
+enum uswap_shared_flags {
+    USWAP_SHARED_READ_ONLY = 1, /* writing to it is a SIGSEGV */
+};
+
+/* Map a region. *address NULL: anywhere; else there, a multiple of the page size where nothing is.
+ * It becomes where the region is, *size (NULL: unwanted) its size. -ENOENT, -EACCES; -EAGAIN: 64
+ * processes have it; -EMFILE: this one has 8; -EEXIST: there is something at the address;
+ * -EBADMSG: damaged, or of another version; -ESTALE: its store was replaced; -ENOSYS, -EPERM: the
+ * kernel (5.14 or later) lacks or forbids what is needed. */
+int uswap_shared_attach(const char *name, unsigned flags, void **address, size_t *size);
+
+/* Unmap a region that begins at address. Nothing of it may be in use. -EINVAL: none begins there;
+ * -EIO and others: it is unmapped, but its store (persist) could not be made whole. */
+int uswap_shared_detach(void *address);
+
+/* Remove the name: nobody can attach it any more; those who have go on. With persist the file is
+ * made whole and stays, and -EBUSY says that somebody has the region attached. */
+int uswap_shared_unlink(const char *name);
+
 struct uswap_stats {
     uint64_t ram_budget_bytes;      /* of a pool: of all its members together */
     uint64_t resident_bytes;        /* window, frames and metadata, now */

@@ -6,6 +6,7 @@
 #include "arena/discard.h"
 #include "arena/inside.h"
 #include "arena/region.h"
+#include "arena/share.h"
 #include "arena/supply.h"
 #include "base/meta.h"
 #include "base/msg.h"
@@ -171,12 +172,20 @@ exported int uswap_advise(void *address, size_t size, enum uswap_advice advice)
 
 exported int uswap_pin(const void *address, size_t size)
 {
-    return arena_started() ? arena_pin(address, size) : -EINVAL;
+    int error;
+
+    if (!arena_started())
+        return -EINVAL;
+    if (!window_overlaps(address, size) && share_pin(address, size, &error))
+        return error;
+    return arena_pin(address, size);
 }
 
 exported void uswap_unpin(const void *address, size_t size)
 {
-    if (arena_started())
+    if (!arena_started())
+        return;
+    if (window_overlaps(address, size) || !share_unpin(address, size))
         arena_unpin(address, size);
 }
 

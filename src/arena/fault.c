@@ -7,7 +7,7 @@
  *   a page of the window that is not mapped   is made inaccessible: the access, repeated, is the
  *                                             SIGSEGV that the program would have had without us
  *   an object whose content is lost           SIGBUS to the program
- *   an address outside the window, or in a    SIGBUS to the program
+ *   an address outside the window, or in a    SIGBUS to the program, if it is in no shared region
  *   file that the program mapped into it
  */
 #include "arena/fault.h"
@@ -17,6 +17,7 @@
 #include "arena/gate.h"
 #include "arena/region.h"
 #include "arena/serve.h"
+#include "arena/share.h"
 #include "arena/stream.h"
 #include "arena/supply.h"
 #include "arena/traits.h"
@@ -417,21 +418,33 @@ static bool may_be_written(const void *address, const ucontext_t *context)
     return context_is_write(context) || distance < 2 * STACK_NEAR;
 }
 
-static void on_sigbus(int signo, siginfo_t *info, void *context)
+/* false: the fault is not ours. */
+static bool resolve_fault(const siginfo_t *info, const ucontext_t *context, int *error)
 {
     struct access access;
-    int error;
 
-    if (info->si_code <= 0 || !window_contains(info->si_addr) ||
-        traits_of(page_of(info->si_addr)) & TRAIT_FOREIGN) {
+    bool inside = window_contains(info->si_addr);
+
+    if (info->si_code <= 0 || (inside && traits_of(page_of(info->si_addr)) & TRAIT_FOREIGN))
+        return false;
+    if (lock_any_held())
+        __builtin_trap();
+    if (!inside)
+        return share_handle(info->si_addr, error);
+    access =
+        (struct access){page_of(info->si_addr), may_be_written(info->si_addr, context), context};
+    *error = handle(&access);
+    return true;
+}
+
+static void on_sigbus(int signo, siginfo_t *info, void *context)
+{
+    int error = 0;
+
+    if (!resolve_fault(info, context, &error)) {
         pass_on(signo, info, context);
         return;
     }
-    if (lock_any_held())
-        __builtin_trap();
-    access =
-        (struct access){page_of(info->si_addr), may_be_written(info->si_addr, context), context};
-    error = handle(&access);
     if (!error || error == -EFAULT) /* the access is repeated */
         return;
     report_failure(info->si_addr, error);

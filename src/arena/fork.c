@@ -12,6 +12,7 @@
 #include "arena/lend.h"
 #include "arena/region.h"
 #include "arena/serve.h"
+#include "arena/share.h"
 #include "base/clock.h"
 #include "base/fmt.h"
 #include "base/msg.h"
@@ -80,9 +81,12 @@ void arena_fork_child(void)
     status_fork_child();
     trace_fork_child();
     error = mask_fork_child();
+    if (!error)
+        error = share_fork_child();
     if (error) {
         char name[8];
-        msg_error("a forked process cannot go on without userfaultfd (%s)", fmt_errno(error, name));
+        msg_error("a forked process cannot go on: its memory cannot be covered (%s)",
+                  fmt_errno(error, name));
         sys_call(SYS_exit_group, 127);
     }
     object_fork_child();

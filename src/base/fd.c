@@ -17,8 +17,8 @@
 /* Ours start here when the limit allows it. */
 #define HIGH_FD 512
 
-/* Stores, and a few more. */
-#define KEPT_MAX 26
+/* Stores, three for each shared region, and a few more. */
+#define KEPT_MAX 48
 
 /* In ascending order. */
 static int kept[KEPT_MAX];

@@ -2,6 +2,7 @@
 #include "object/pool_file.h"
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/lock.h"
 #include "base/sys.h"
 
@@ -24,18 +25,6 @@ static const char magic[8] = "uswappl";
 
 /* No more is wanted of one member at a time, in pages. */
 #define WANTED_MAX 4096
-
-/* FNV-1a, 64 bits. */
-static uint64_t hash(uint64_t state, const void *data, size_t size)
-{
-    const unsigned char *bytes = data;
-
-    for (size_t i = 0; i < size; i++)
-        state = (state ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return state;
-}
-
-#define HASH_START UINT64_C(0xcbf29ce484222325)
 
 /* Where everything lies: another build that lays it out otherwise is told by it. */
 static uint64_t layout(void)
@@ -67,17 +56,17 @@ static uint64_t layout(void)
         offsetof(struct pool_member, wanted_since),
     };
 
-    return hash(HASH_START, offsets, sizeof(offsets));
+    return fnv_hash(FNV_START, offsets, sizeof(offsets));
 }
 
 static uint32_t check_of(const struct pool_file *file)
 {
-    uint64_t sum = hash(HASH_START, file->magic, sizeof(file->magic));
+    uint64_t sum = fnv_hash(FNV_START, file->magic, sizeof(file->magic));
 
-    sum = hash(sum, &file->version, sizeof(file->version));
-    sum = hash(sum, &file->layout, sizeof(file->layout));
-    sum = hash(sum, &file->id, sizeof(file->id));
-    sum = hash(sum, &file->size, sizeof(file->size));
+    sum = fnv_hash(sum, &file->version, sizeof(file->version));
+    sum = fnv_hash(sum, &file->layout, sizeof(file->layout));
+    sum = fnv_hash(sum, &file->id, sizeof(file->id));
+    sum = fnv_hash(sum, &file->size, sizeof(file->size));
     return (uint32_t)(sum ^ sum >> 32);
 }
 

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "shared/attach.h"
+
+#include "base/fd.h"
+#include "base/fmt.h"
+#include "base/meta.h"
+#include "base/msg.h"
+#include "base/sys.h"
+#include "shared/clock.h"
+#include "shared/member.h"
+#include "shared/persist.h"
+#include "shared/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+struct shared *_Atomic shared_attached[SHARED_ATTACHED];
+
+static int complain(const struct shared *shared, int error, const char *reason)
+{
+    char number[8];
+
+    msg_error("region %s: %s (%s)", shared->name, reason, fmt_errno(error, number));
+    return error;
+}
+
+/* ---- The parts of a region that is open ---- */
+
+static int open_file(struct shared *shared)
+{
+    const char *reason;
+    int fd = shared_file_open(shared->name, shared->path);
+    int error;
+
+    if (fd < 0)
+        return fd;
+    alive_init(&shared->alive, fd_move_high(fd));
+    error = shared_file_map(shared->alive.fd, &shared->file, &reason);
+    return error ? complain(shared, error, reason) : 0;
+}
+
+static long open_direct(const char *path)
+{
+    long fd = sys_call(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_DIRECT, 0);
+
+    if (fd == -EINVAL) /* a file system without it, as tmpfs was */
+        fd = sys_call(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    return fd;
+}
+
+static int open_store(struct shared *shared)
+{
+    struct stat status;
+    long fd = open_direct(shared->file->store);
+
+    if (fd < 0)
+        return complain(shared, (int)fd, "its store cannot be opened");
+    shared->store_fd = fd_move_high((int)fd);
+    if (sys_call(SYS_fstat, fd == shared->store_fd ? fd : shared->store_fd, &status) ||
+        status.st_dev != shared->file->store_device || status.st_ino != shared->file->store_inode)
+        return complain(shared, -ESTALE, "its store has been replaced; remove the region");
+    return 0;
+}
+
+static int map_alias(struct shared *shared)
+{
+    long alias = sys_call(SYS_mmap, 0, shared->file->size, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_NORESERVE, shared->alive.fd, shared->file->content);
+
+    if (alias < 0 && alias > -4096)
+        return (int)alias;
+    shared->alias = (char *)alias;
+    return 0;
+}
+
+static uint64_t bits_size(const struct shared *shared)
+{
+    return (shared->count + 63) / 64 * sizeof(uint64_t);
+}
+
+static uint64_t pins_size(const struct shared *shared)
+{
+    return shared->count * sizeof(uint16_t);
+}
+
+static int make_tables(struct shared *shared)
+{
+    shared->count = shared_file_objects(shared->file);
+    shared->object_shift = (unsigned)__builtin_ctzll(shared->file->object_size);
+    shared->mapped = meta_reserve(bits_size(shared));
+    shared->pins = meta_reserve(pins_size(shared));
+    if (!shared->mapped || !shared->pins)
+        return -ENOMEM;
+    meta_charge((int64_t)(bits_size(shared) + sizeof(*shared)));
+    return 0;
+}
+
+static void free_parts(struct shared *shared)
+{
+    if (shared->mapped)
+        meta_charge(-(int64_t)(bits_size(shared) + sizeof(*shared)));
+    meta_release(shared->mapped, bits_size(shared));
+    meta_release(shared->pins, pins_size(shared));
+    if (shared->alias)
+        sys_call(SYS_munmap, shared->alias, shared->file->size);
+    if (shared->file)
+        shared_file_unmap(shared->file);
+    fd_close(shared->store_fd);
+    fd_close(shared->alive.fd);
+    meta_release(shared, sizeof(*shared));
+}
+
+/* ---- Opening and closing ---- */
+
+/* Inside the door: nobody leaves a store that stays, or removes the region, meanwhile. */
+static int join(struct shared *shared)
+{
+    int error;
+
+    member_lock_door(shared);
+    error = member_join(shared);
+    if (!error && shared->file->keeps)
+        error = persist_begin_use(shared);
+    member_unlock_door(shared);
+    if (error == -EAGAIN)
+        return complain(shared, error, "it has 64 members already");
+    return error ? complain(shared, error, "it cannot be joined") : 0;
+}
+
+int shared_open(const char *name, struct shared **result)
+{
+    struct shared *shared = meta_reserve(sizeof(*shared));
+    int error;
+
+    if (!shared)
+        return -ENOMEM;
+    shared->store_fd = shared->uffd = shared->alive.fd = -1;
+    fmt_write(shared->name, sizeof(shared->name), "%s", name);
+    error = open_file(shared);
+    if (!error)
+        error = open_store(shared);
+    if (!error)
+        error = map_alias(shared);
+    if (!error)
+        error = make_tables(shared);
+    if (!error)
+        error = join(shared);
+    if (error)
+        free_parts(shared);
+    *result = error ? NULL : shared;
+    return error;
+}
+
+/* All that is resident goes to the store; then it is whole. */
+static int save(struct shared *shared)
+{
+    int error;
+
+    clock_evict_all(shared);
+    error = persist_save(shared);
+    return error ? complain(shared, error, "its store cannot be made whole") : 0;
+}
+
+int shared_close(struct shared *shared)
+{
+    int error = 0;
+
+    member_lock_door(shared);
+    if (shared->file->keeps && member_reap_all(shared) == 0)
+        error = save(shared);
+    member_leave(shared);
+    member_unlock_door(shared);
+    free_parts(shared);
+    return error;
+}
+
+/* ---- Attaching and detaching ---- */
+
+static int find_place(void)
+{
+    for (int i = 0; i < SHARED_ATTACHED; i++)
+        if (!atomic_load(&shared_attached[i]))
+            return i;
+    return -EMFILE;
+}
+
+int shared_attach(const char *name, unsigned flags, void **address, size_t *size)
+{
+    struct shared *shared;
+    char number[8];
+    int place = find_place();
+    int error = place < 0 ? place : shared_open(name, &shared);
+
+    if (error)
+        return error;
+    shared->writable = !(flags & USWAP_SHARED_READ_ONLY);
+    error = view_open(shared, *address);
+    if (error) {
+        int closed = shared_close(shared);
+        msg_error("region %s: it cannot be mapped (%s)", name, fmt_errno(error, number));
+        return closed ? closed : error;
+    }
+    *address = shared->view;
+    *size = shared->file->size;
+    atomic_store(&shared_attached[place], shared);
+    return 0;
+}
+
+struct shared *shared_find(const void *address)
+{
+    for (unsigned i = 0; i < SHARED_ATTACHED; i++) {
+        struct shared *shared = atomic_load_explicit(&shared_attached[i], memory_order_acquire);
+        if (shared && (uintptr_t)address - (uintptr_t)shared->view < shared->file->size)
+            return shared;
+    }
+    return NULL;
+}
+
+struct shared *shared_take_out(const void *view)
+{
+    for (unsigned i = 0; i < SHARED_ATTACHED; i++) {
+        struct shared *shared = atomic_load(&shared_attached[i]);
+        if (!shared || shared->view != view)
+            continue;
+        atomic_store(&shared_attached[i], NULL);
+        return shared;
+    }
+    return NULL;
+}
+
+int shared_unlink(const char *name)
+{
+    struct shared *shared;
+    int error = shared_open(name, &shared);
+    unsigned others;
+
+    if (error)
+        return error;
+    others = member_reap_all(shared);
+    if (others && shared->file->keeps)
+        error = complain(shared, -EBUSY, "it is in use, and its store must be left whole");
+    if (!error && sys_call(SYS_unlinkat, AT_FDCWD, shared->path, 0) < 0)
+        error = complain(shared, -EPERM, "its file cannot be removed");
+    if (!error && !shared->file->keeps)
+        sys_call(SYS_unlinkat, AT_FDCWD, shared->file->store, 0);
+    if (shared_close(shared) && !error)
+        error = -EIO;
+    return error;
+}
+
+/* ---- fork ---- */
+
+/* The parent's place stays the parent's: its lock goes with its description, which is given up
+ * here. */
+static int rejoin(struct shared *shared)
+{
+    void *view = shared->view;
+    int fd = alive_open_again(&shared->alive);
+    int error = fd < 0 ? -EBADF : 0;
+
+    if (error)
+        return error;
+    alive_become(&shared->alive, fd);
+    memset((void *)shared->mapped, 0, bits_size(shared));
+    memset((void *)shared->pins, 0, pins_size(shared));
+    atomic_store(&shared->reaping, false);
+    fd_close(shared->uffd);
+    error = join(shared);
+    return error ? error : view_open(shared, view);
+}
+
+int shared_fork_child(void)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < SHARED_ATTACHED && !error; i++)
+        if (atomic_load(&shared_attached[i]))
+            error = rejoin(atomic_load(&shared_attached[i]));
+    return error;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who leaves: one clock for all members of a shared region. See clock.c.
+ */
+#ifndef USWAP_SHARED_CLOCK_H
+#define USWAP_SHARED_CLOCK_H
+
+#include "shared/region.h"
+
+/* Unmap what the frontier has passed from our view. */
+void clock_sweep(struct shared *shared);
+
+/* Advance the hand by one slice. Returns whether an object left memory. */
+bool clock_step(struct shared *shared);
+
+/* Make room ahead of demand, if there is little. */
+void clock_refill(struct shared *shared);
+
+/* Take room for so many pages, and make it if there is none. Waits while members that do not answer
+ * hold everything. */
+void clock_take_room(struct shared *shared, uint32_t pages);
+
+/* Send away all that nobody maps. */
+void clock_evict_all(struct shared *shared);
+
+#endif

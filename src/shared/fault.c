@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A fault in the view of a shared region: the object is not mapped by this process. Either it is in
+ * memory, because others map it or it has not left yet; or it comes in, with those behind it when a
+ * thread goes through them in order.
+ */
+#include "base/lock.h"
+#include "shared/clock.h"
+#include "shared/move.h"
+#include "shared/object.h"
+#include "shared/room.h"
+#include "shared/view.h"
+
+#include <errno.h>
+
+/* Tries of 20 ms each while /dev/shm is full. */
+#define FULL_TRIES    100
+#define FULL_SLEEP_NS 20000000
+
+/* Where the thread that went through objects in order would go on, and how many came in last. */
+static __thread struct {
+    const struct shared *shared;
+    uint64_t next, run;
+} stream;
+
+static uint64_t ahead(const struct shared *shared, uint64_t object)
+{
+    bool in_order = stream.shared == shared && stream.next == object && stream.run;
+
+    return in_order ? min_u64(2 * stream.run, move_run_max(shared)) : 1;
+}
+
+static void came_in(const struct shared *shared, uint64_t first, uint64_t count)
+{
+    stream.shared = shared;
+    stream.next = first + count;
+    stream.run = count;
+}
+
+static bool of_kind(struct shared *shared, uint64_t object, uint32_t kind)
+{
+    return object < shared->count && shared_load(shared, object) == kind;
+}
+
+/* From the object on: how many are alike and nobody's, at most. */
+static uint64_t run_length(struct shared *shared, uint64_t object, uint32_t kind)
+{
+    uint64_t most = ahead(shared, object), count = 1;
+
+    while (count < most && of_kind(shared, object + count, kind))
+        count++;
+    return count;
+}
+
+static uint64_t claim_run(struct shared *shared, uint64_t first, uint64_t count, uint32_t kind)
+{
+    uint64_t i = 0;
+
+    for (; i < count && shared_claim(shared, first + i, kind); i++)
+        shared_set(shared, first + i, SHARED_FILLING | (kind & SHARED_COPY));
+    return i;
+}
+
+static int map_and_release(struct shared *shared, uint64_t first, uint64_t count)
+{
+    int error = view_map(shared, first, count);
+
+    for (uint64_t i = first; i < first + count; i++)
+        shared_release(shared, i, shared_load(shared, i) & (SHARED_STATE | SHARED_COPY));
+    return error;
+}
+
+/* Read ahead only while there is room. */
+static uint64_t take_room(struct shared *shared, uint64_t count)
+{
+    if (count > 1 && room_take(shared, (uint32_t)count * shared_object_pages(shared)))
+        return count;
+    clock_take_room(shared, shared_object_pages(shared));
+    return 1;
+}
+
+/* 0: brought in, or somebody else is at it; the caller looks again when it is not mapped. */
+static int bring_in(struct shared *shared, uint64_t object, uint32_t kind, bool *done)
+{
+    uint64_t wanted = take_room(shared, run_length(shared, object, kind));
+    uint64_t count = claim_run(shared, object, wanted, kind);
+    int error;
+
+    room_give(shared, (uint32_t)(wanted - count) * shared_object_pages(shared));
+    if (!count)
+        return 0;
+    error = move_in(shared, object, count);
+    if (error) {
+        stream.run = 0;
+        return error;
+    }
+    came_in(shared, object, count);
+    atomic_fetch_add(&shared->file->faults, 1);
+    *done = true;
+    return map_and_release(shared, object, count);
+}
+
+/* It is in memory; with it what follows, for a thread that goes through it in order. */
+static int map_resident(struct shared *shared, uint64_t object, uint32_t word, bool *done)
+{
+    uint64_t most = ahead(shared, object), count = 0;
+
+    while (count < most && of_kind(shared, object + count, word) &&
+           !(count && view_has(shared, object + count)) &&
+           shared_claim(shared, object + count, word))
+        count++;
+    if (!count)
+        return 0;
+    came_in(shared, object, count);
+    *done = true;
+    return map_and_release(shared, object, count);
+}
+
+static int resolve_once(struct shared *shared, uint64_t object, bool *done)
+{
+    uint32_t word = shared_load(shared, object);
+
+    if (shared_owner_of(word)) {
+        shared_wait(shared, object, word);
+        return 0;
+    }
+    switch (shared_state_of(word)) {
+    case SHARED_POISONED:
+        return -EIO;
+    case SHARED_RESIDENT:
+        return map_resident(shared, object, word, done);
+    default:
+        return bring_in(shared, object, word & (SHARED_STATE | SHARED_COPY), done);
+    }
+}
+
+/* /dev/shm is full, of what others have put there: a while, something may leave. */
+static void wait_for_memory(struct shared *shared)
+{
+    uint32_t events = room_events(shared);
+
+    if (!clock_step(shared))
+        futex_wait_shared(&shared->file->events, events, FULL_SLEEP_NS);
+}
+
+int shared_fault(struct shared *shared, const void *address)
+{
+    uint64_t object = shared_object_of(shared, address);
+    unsigned full = 0;
+    bool done = false;
+    int error = 0;
+
+    while (!done && !error) {
+        error = resolve_once(shared, object, &done);
+        if (error == -ENOSPC && full++ < FULL_TRIES) {
+            wait_for_memory(shared);
+            error = 0;
+        } else if (error == -EAGAIN) {
+            error = 0;
+        }
+    }
+    if (room_is_low(shared) && !atomic_exchange(&shared->wanted, 1))
+        futex_wake_all(&shared->wanted);
+    return error;
+}
+
+/* ---- Pins ---- */
+
+/* The pin is counted: from when nobody owns the object and we have it, nobody unmaps it. */
+static int hold(struct shared *shared, uint64_t object)
+{
+    int error = 0;
+
+    while (!error) {
+        uint32_t word = atomic_load(&shared->file->objects[object].word);
+        if (shared_owner_of(word))
+            shared_wait(shared, object, word);
+        else if (view_has(shared, object))
+            return 0;
+        else
+            error = shared_fault(shared, shared_view(shared, object));
+    }
+    return error;
+}
+
+static int pin_object(struct shared *shared, uint64_t object)
+{
+    int error = -ENOMEM;
+
+    if (atomic_fetch_add(&shared->pins[object], 1) < UINT16_MAX)
+        error = hold(shared, object);
+    if (error)
+        atomic_fetch_sub(&shared->pins[object], 1);
+    return error;
+}
+
+static void unpin(struct shared *shared, uint64_t first, uint64_t end)
+{
+    for (uint64_t i = first; i < end; i++)
+        atomic_fetch_sub(&shared->pins[i], 1);
+}
+
+static uint64_t end_object(const struct shared *shared, const void *address, size_t size)
+{
+    return min_u64(shared_object_of(shared, (const char *)address + size - 1) + 1, shared->count);
+}
+
+/* So that the others can go on, no member pins more than a quarter. */
+static bool too_many(const struct shared *shared, uint64_t objects)
+{
+    return objects * shared_object_pages(shared) > atomic_load(&shared->file->limit) / 4;
+}
+
+int shared_pin(struct shared *shared, const void *address, size_t size)
+{
+    uint64_t first = shared_object_of(shared, address), end, at = first;
+    int error = 0;
+
+    if (!size)
+        return 0;
+    end = end_object(shared, address, size);
+    if (too_many(shared, end - first))
+        return -ENOMEM;
+    for (; at < end && !error; at++)
+        error = pin_object(shared, at);
+    if (error)
+        unpin(shared, first, at - 1);
+    return error;
+}
+
+void shared_unpin(struct shared *shared, const void *address, size_t size)
+{
+    if (size)
+        unpin(shared, shared_object_of(shared, address), end_object(shared, address, size));
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "shared/member.h"
+
+#include "base/fmt.h"
+#include "base/sys.h"
+#include "shared/object.h"
+#include "shared/room.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+
+static void forget_bit(struct shared *shared, uint64_t object, uint64_t bit)
+{
+    struct shared_object *entry = &shared->file->objects[object];
+
+    while (atomic_load(&entry->mapped) & bit) {
+        uint32_t word = shared_load(shared, object);
+
+        if (!shared_claim(shared, object, word)) {
+            shared_wait(shared, object, word);
+            continue;
+        }
+        atomic_fetch_and(&entry->mapped, ~bit);
+        shared_release(shared, object, word & (SHARED_STATE | SHARED_COPY));
+    }
+}
+
+/* We hold its byte: nobody else is at it, and it cannot come back. */
+static void clean_up(struct shared *shared, unsigned member)
+{
+    room_recover(shared, member);
+    for (uint64_t object = 0; object < shared->count; object++)
+        shared_recover(shared, object, member + 1);
+    for (uint64_t object = 0; object < shared->count; object++)
+        forget_bit(shared, object, (uint64_t)1 << member);
+    room_forget_member(shared, member);
+    atomic_store(&shared->file->members[member].pid, 0);
+}
+
+/* One thread of a process at a time: a process's locks do not keep its own threads apart. */
+void member_reap(struct shared *shared, unsigned member)
+{
+    if (member == shared->member || atomic_exchange(&shared->reaping, true))
+        return;
+    if (alive_lock(&shared->alive, shared->alive.fd, member)) {
+        clean_up(shared, member);
+        alive_unlock(shared->alive.fd, member);
+    }
+    atomic_store(&shared->reaping, false);
+}
+
+unsigned member_reap_all(struct shared *shared)
+{
+    unsigned alive = 0;
+
+    for (unsigned i = 0; i < SHARED_MEMBERS; i++) {
+        if (i == shared->member || !atomic_load(&shared->file->members[i].pid))
+            continue;
+        member_reap(shared, i);
+        alive += atomic_load(&shared->file->members[i].pid) != 0;
+    }
+    return alive;
+}
+
+int member_join(struct shared *shared)
+{
+    shared->member = SHARED_MEMBERS; /* no number: what has to be finished before is not ours */
+    for (unsigned i = 0; i < SHARED_MEMBERS; i++) {
+        struct shared_member *place = &shared->file->members[i];
+
+        if (!alive_lock(&shared->alive, shared->alive.fd, i))
+            continue;
+        shared->member = i;
+        if (atomic_load(&place->pid))
+            clean_up(shared, i);
+        sys_call(SYS_prctl, PR_GET_NAME, place->name);
+        atomic_store(&place->pid, (uint32_t)sys_call(SYS_getpid));
+        return 0;
+    }
+    return -EAGAIN;
+}
+
+void member_leave(struct shared *shared)
+{
+    room_forget_member(shared, shared->member);
+    atomic_store(&shared->file->members[shared->member].pid, 0);
+    alive_unlock(shared->alive.fd, shared->member);
+}
+
+static void door(struct shared *shared, short type)
+{
+    struct flock lock = {.l_type = type, .l_start = SHARED_LOCK_ATTACH, .l_len = 1};
+
+    /* The kernel gives it back for who dies; who holds it waits for nothing but the disk. */
+    while (sys_call(SYS_fcntl, shared->alive.fd, F_OFD_SETLKW, &lock) == -EINTR)
+        ;
+}
+
+void member_lock_door(struct shared *shared)
+{
+    door(shared, F_WRLCK);
+}
+
+void member_unlock_door(struct shared *shared)
+{
+    door(shared, F_UNLCK);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Order of what the file says, so that whoever finds it half done knows what is true:
+ *
+ *   in     FILLING; read; compare checksums; RESIDENT
+ *   out    EVICTING, without SHARED_COPY from the moment the store's content is no longer the
+ *          object's; write; checksum; DROPPING with SHARED_COPY; drop from memory; STORED
+ *
+ * What has not changed since it was read is not written: its checksum (128 bits of XXH3) is that of
+ * the store's copy. What is all zero is not kept at all.
+ */
+#include "shared/move.h"
+
+#include "base/fmt.h"
+#include "base/msg.h"
+#include "base/sys.h"
+#include "shared/object.h"
+#include "shared/room.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define RUN_BYTES   (1 * MIB)
+#define RUN_OBJECTS 64
+
+uint64_t move_run_max(const struct shared *shared)
+{
+    return max_u64(min_u64(RUN_BYTES >> shared->object_shift, RUN_OBJECTS), 1);
+}
+
+static struct shared_sum sum_of(const struct shared *shared, uint64_t object)
+{
+    XXH128_hash_t hash = XXH3_128bits_withSeed(shared_alias(shared, object),
+                                               shared_object_size(shared), shared->file->id);
+
+    return (struct shared_sum){hash.low64, hash.high64};
+}
+
+static bool same_sum(struct shared_sum a, struct shared_sum b)
+{
+    return a.low == b.low && a.high == b.high;
+}
+
+/* One read or write of a run, whole. 0 or -errno. */
+static int transfer(struct shared *shared, long nr, uint64_t first, uint64_t count)
+{
+    uint64_t size = count << shared->object_shift, done = 0;
+
+    while (done < size) {
+        long got = sys_call(nr, shared->store_fd, shared_alias(shared, first) + done, size - done,
+                            (first << shared->object_shift) + done);
+
+        if (got == -EINTR || got == -EAGAIN)
+            continue;
+        if (got <= 0)
+            return got ? (int)got : -EIO;
+        done += (uint64_t)got;
+    }
+    return 0;
+}
+
+/* ---- In ---- */
+
+/* An object that could not be brought in is what it was; room is given back for all by the caller.
+ */
+static void put_back(struct shared *shared, uint64_t first, uint64_t count)
+{
+    sys_call(SYS_madvise, shared_alias(shared, first), count << shared->object_shift, MADV_REMOVE);
+    for (uint64_t i = first; i < first + count; i++) {
+        bool copy = shared_load(shared, i) & SHARED_COPY;
+        shared_release(shared, i, copy ? SHARED_STORED | SHARED_COPY : SHARED_EMPTY);
+    }
+}
+
+static void poison(struct shared *shared, uint64_t object, const char *reason)
+{
+    sys_call(SYS_madvise, shared_alias(shared, object), shared_object_size(shared), MADV_REMOVE);
+    atomic_fetch_add(&shared->file->poisoned, 1);
+    msg_error("region %s: the object at offset %lu is lost: %s", shared->name,
+              (unsigned long)(object << shared->object_shift), reason);
+    shared_release(shared, object, SHARED_POISONED);
+}
+
+static bool intact(const struct shared *shared, uint64_t object)
+{
+    return !(shared_load(shared, object) & SHARED_COPY) ||
+           same_sum(sum_of(shared, object), shared->file->objects[object].sum);
+}
+
+/* What is wrong with a run is found out object by object. */
+static int give_up(struct shared *shared, uint64_t first, uint64_t count, int error)
+{
+    char name[8];
+
+    if (count == 1 && (error == -EIO || error == -EBADMSG)) {
+        atomic_fetch_add(&shared->file->io_errors, 1);
+        poison(shared, first, error == -EIO ? "it cannot be read" : "its content has changed");
+        error = -EIO;
+    } else {
+        if (error != -EIO && error != -EBADMSG)
+            msg_warning("region %s: no memory in " SHARED_FOLDER " (%s)", shared->name,
+                        fmt_errno(error, name));
+        put_back(shared, first, count);
+        error = count > 1 ? -EAGAIN : -ENOSPC;
+    }
+    room_give(shared, (uint32_t)count * shared_object_pages(shared));
+    return error;
+}
+
+/* Touching the file when its file system is full would be a SIGBUS of ours. */
+static int make_pages(struct shared *shared, uint64_t first, uint64_t count)
+{
+    return (int)sys_call(SYS_madvise, shared_alias(shared, first), count << shared->object_shift,
+                         MADV_POPULATE_WRITE);
+}
+
+/* All of the run are of one kind. */
+static int read_run(struct shared *shared, uint64_t first, uint64_t count)
+{
+    int error = transfer(shared, SYS_pread64, first, count);
+
+    for (uint64_t i = first; !error && i < first + count; i++)
+        error = intact(shared, i) ? 0 : -EBADMSG;
+    if (error && error != -EBADMSG)
+        error = -EIO;
+    if (!error)
+        atomic_fetch_add(&shared->file->reads, count * shared_object_pages(shared));
+    return error;
+}
+
+int move_in(struct shared *shared, uint64_t first, uint64_t count)
+{
+    int error = make_pages(shared, first, count);
+
+    if (error)
+        return give_up(shared, first, count, -ENOSPC);
+    if (shared_load(shared, first) & SHARED_COPY)
+        error = read_run(shared, first, count);
+    if (error)
+        return give_up(shared, first, count, error);
+    room_settle(shared, first, count);
+    return 0;
+}
+
+/* ---- Out ---- */
+
+static bool all_zero(const struct shared *shared, uint64_t object)
+{
+    const char *content = shared_alias(shared, object);
+
+    return !*content && memcmp(content, content + 1, shared_object_size(shared) - 1) == 0;
+}
+
+/* Decide what has to be done for an object. true: the store has to be written. */
+static bool must_write(struct shared *shared, uint64_t object)
+{
+    struct shared_object *entry = &shared->file->objects[object];
+    bool copy = shared_load(shared, object) & SHARED_COPY;
+    struct shared_sum sum;
+
+    if (all_zero(shared, object)) {
+        shared_set(shared, object, SHARED_EVICTING);
+        return false;
+    }
+    sum = sum_of(shared, object);
+    if (copy && same_sum(sum, entry->sum)) {
+        atomic_fetch_add(&shared->file->clean_drops, 1);
+        return false;
+    }
+    shared_set(shared, object, SHARED_EVICTING);
+    entry->sum = sum;
+    return true;
+}
+
+static int write_run(struct shared *shared, uint64_t first, uint64_t count)
+{
+    int error = transfer(shared, SYS_pwrite64, first, count);
+    char name[8];
+
+    if (error) {
+        atomic_fetch_add(&shared->file->io_errors, 1);
+        msg_error("region %s: its store cannot be written (%s); what was to leave memory stays",
+                  shared->name, fmt_errno(error, name));
+        return error;
+    }
+    atomic_fetch_add(&shared->file->writes, count * shared_object_pages(shared));
+    for (uint64_t i = first; i < first + count; i++)
+        shared_set(shared, i, SHARED_DROPPING | SHARED_COPY);
+    return 0;
+}
+
+static uint64_t drop_run(struct shared *shared, uint64_t first, uint64_t count)
+{
+    sys_call(SYS_madvise, shared_alias(shared, first), count << shared->object_shift, MADV_REMOVE);
+    room_release(shared, first, count);
+    atomic_fetch_add(&shared->file->evictions, count);
+    return count;
+}
+
+static void for_each(struct shared *shared, uint64_t first, uint64_t count,
+                     void (*act)(struct shared *shared, uint64_t object))
+{
+    for (uint64_t i = first; i < first + count; i++)
+        act(shared, i);
+}
+
+static void begin_drop(struct shared *shared, uint64_t object)
+{
+    shared_set(shared, object, SHARED_DROPPING | (shared_load(shared, object) & SHARED_COPY));
+}
+
+static void keep_resident(struct shared *shared, uint64_t object)
+{
+    shared_release(shared, object, SHARED_RESIDENT);
+}
+
+/* How many from here on have to be written as this one, or have not as this one. */
+static uint64_t alike(const bool *write, uint64_t from, uint64_t count)
+{
+    uint64_t i = from + 1;
+
+    while (i < count && write[i] == write[from])
+        i++;
+    return i - from;
+}
+
+uint64_t move_out(struct shared *shared, uint64_t first, uint64_t count)
+{
+    bool write[RUN_OBJECTS];
+    uint64_t gone = 0;
+
+    for (uint64_t i = 0; i < count; i++)
+        write[i] = must_write(shared, first + i);
+    for (uint64_t i = 0, n; i < count; i += n) {
+        n = alike(write, i, count);
+        if (!write[i])
+            for_each(shared, first + i, n, begin_drop);
+        if (write[i] && write_run(shared, first + i, n))
+            for_each(shared, first + i, n, keep_resident);
+        else
+            gone += drop_run(shared, first + i, n);
+    }
+    return gone;
+}
