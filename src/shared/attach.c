@@ -17,6 +17,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
 struct shared *_Atomic shared_attached[SHARED_ATTACHED];
 
 static int complain(const struct shared *shared, int error, const char *reason)
@@ -29,6 +33,25 @@ static int complain(const struct shared *shared, int error, const char *reason)
 
 /* ---- The parts of a region that is open ---- */
 
+/* Where the view is to be; before a mapping of ours finds the place empty. */
+static int reserve_place(struct shared *shared)
+{
+    uint64_t size = shared_file_content_size(shared->alive.fd);
+    long got;
+
+    if (!shared->view)
+        return 0;
+    got = sys_call(SYS_mmap, shared->view, size, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (got == (long)shared->view) {
+        shared->reserved = size;
+        return 0;
+    }
+    if (got > 0) /* a kernel that does not know MAP_FIXED_NOREPLACE */
+        sys_call(SYS_munmap, got, size);
+    return complain(shared, got > 0 ? -EEXIST : (int)got, "it cannot be mapped there");
+}
+
 static int open_file(struct shared *shared)
 {
     const char *reason;
@@ -38,6 +61,9 @@ static int open_file(struct shared *shared)
     if (fd < 0)
         return fd;
     alive_init(&shared->alive, fd_move_high(fd));
+    error = reserve_place(shared);
+    if (error)
+        return error;
     error = shared_file_map(shared->alive.fd, &shared->file, &reason);
     return error ? complain(shared, error, reason) : 0;
 }
@@ -104,6 +130,8 @@ static void free_parts(struct shared *shared)
         meta_charge(-(int64_t)(bits_size(shared) + sizeof(*shared)));
     meta_release(shared->mapped, bits_size(shared));
     meta_release(shared->pins, pins_size(shared));
+    if (shared->reserved)
+        sys_call(SYS_munmap, shared->view, shared->reserved);
     if (shared->alias)
         sys_call(SYS_munmap, shared->alias, shared->file->size);
     if (shared->file)
@@ -130,7 +158,7 @@ static int join(struct shared *shared)
     return error ? complain(shared, error, "it cannot be joined") : 0;
 }
 
-int shared_open(const char *name, struct shared **result)
+int shared_open(const char *name, void *view, struct shared **result)
 {
     struct shared *shared = meta_reserve(sizeof(*shared));
     int error;
@@ -138,6 +166,7 @@ int shared_open(const char *name, struct shared **result)
     if (!shared)
         return -ENOMEM;
     shared->store_fd = shared->uffd = shared->alive.fd = -1;
+    shared->view = view;
     fmt_write(shared->name, sizeof(shared->name), "%s", name);
     error = open_file(shared);
     if (!error)
@@ -192,12 +221,12 @@ int shared_attach(const char *name, unsigned flags, void **address, size_t *size
     struct shared *shared;
     char number[8];
     int place = find_place();
-    int error = place < 0 ? place : shared_open(name, &shared);
+    int error = place < 0 ? place : shared_open(name, *address, &shared);
 
     if (error)
         return error;
     shared->writable = !(flags & USWAP_SHARED_READ_ONLY);
-    error = view_open(shared, *address);
+    error = view_open(shared);
     if (error) {
         int closed = shared_close(shared);
         msg_error("region %s: it cannot be mapped (%s)", name, fmt_errno(error, number));
@@ -234,7 +263,7 @@ struct shared *shared_take_out(const void *view)
 int shared_unlink(const char *name)
 {
     struct shared *shared;
-    int error = shared_open(name, &shared);
+    int error = shared_open(name, NULL, &shared);
     unsigned others;
 
     if (error)
@@ -253,11 +282,11 @@ int shared_unlink(const char *name)
 
 /* ---- fork ---- */
 
-/* The parent's place stays the parent's: its lock goes with its description, which is given up
+/* Nothing has been mapped where the views were: this comes before all else in the child.
+ * The parent's place stays the parent's: its lock goes with its description, which is given up
  * here. */
 static int rejoin(struct shared *shared)
 {
-    void *view = shared->view;
     int fd = alive_open_again(&shared->alive);
     int error = fd < 0 ? -EBADF : 0;
 
@@ -268,8 +297,9 @@ static int rejoin(struct shared *shared)
     memset((void *)shared->pins, 0, pins_size(shared));
     atomic_store(&shared->reaping, false);
     fd_close(shared->uffd);
+    shared->reserved = 0;
     error = join(shared);
-    return error ? error : view_open(shared, view);
+    return error ? error : view_open(shared);
 }
 
 int shared_fork_child(void)

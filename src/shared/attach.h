@@ -13,8 +13,9 @@
 /* The regions that are attached, with holes. Changed while nobody is in a fault handler. */
 extern struct shared *_Atomic shared_attached[SHARED_ATTACHED];
 
-/* Open a region: its file, its store and the alias, as a member, but without a view. */
-int shared_open(const char *name, struct shared **shared) must_check;
+/* Open a region: its file, its store and the alias, as a member, but without a view. A place for
+ * that, if it is asked for (not NULL), is kept. */
+int shared_open(const char *name, void *view, struct shared **shared) must_check;
 
 /* Give it up. What was mapped has been unmapped. The last one leaves a store that stays whole. */
 int shared_close(struct shared *shared) must_check;

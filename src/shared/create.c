@@ -160,6 +160,8 @@ static int fill_file(struct making *making, struct shared_file *file)
     memcpy(file->store, making->store, sizeof(file->store));
     if (making->keeps && making->existed)
         error = persist_load(making->store_fd, file);
+    else if (making->keeps)
+        error = persist_begin(making->store_fd, file);
     if (error)
         return refuse(making, error, "its store cannot be read, or is damaged");
     atomic_store(&file->store_is_clean, making->keeps && making->existed);

@@ -118,22 +118,33 @@ int shared_file_map(int fd, struct shared_file **file, const char **reason)
 {
     struct stat status;
     uint64_t size;
+    struct shared_file *header;
     int error = (int)sys_call(SYS_fstat, fd, &status);
 
+    *file = NULL;
     *reason = not_one;
-    if (!error && (!S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof(**file)))
+    if (!error && (!S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof(*header)))
         error = -EBADMSG;
     if (!error)
-        error = map(fd, align_up(sizeof(**file), PAGE_SIZE), file);
+        error = map(fd, align_up(sizeof(*header), PAGE_SIZE), &header);
     if (error)
         return error;
-    *reason = find_fault(*file, (uint64_t)status.st_size);
-    size = (*file)->content;
-    sys_call(SYS_munmap, *file, align_up(sizeof(**file), PAGE_SIZE));
+    *reason = find_fault(header, (uint64_t)status.st_size);
+    size = header->content;
+    sys_call(SYS_munmap, header, align_up(sizeof(*header), PAGE_SIZE));
     if (*reason)
         return -EBADMSG;
     *reason = "it cannot be mapped";
     return map(fd, size, file);
+}
+
+uint64_t shared_file_content_size(int fd)
+{
+    struct shared_file header;
+
+    if (sys_call(SYS_pread64, fd, &header, sizeof(header), 0) != (long)sizeof(header))
+        return 0;
+    return header.size;
 }
 
 void shared_file_unmap(struct shared_file *file)

@@ -107,6 +107,9 @@ void shared_file_seal(struct shared_file *file);
 int shared_file_map(int fd, struct shared_file **file, const char **reason) must_check;
 void shared_file_unmap(struct shared_file *file);
 
+/* How large it says that its content is, before it has been looked at. */
+uint64_t shared_file_content_size(int fd);
+
 /* Whether the name may be one: letters, digits, dots, underscores, hyphens, at most 40. NAME is one
  * of our own, UID/NAME another user's. */
 bool shared_name_is_good(const char *name);

@@ -200,13 +200,18 @@ int persist_save(struct shared *shared)
     return error;
 }
 
+int persist_begin(int fd, const struct shared_file *file)
+{
+    return write_tail(fd, file, 0, false);
+}
+
 int persist_begin_use(struct shared *shared)
 {
     int error;
 
     if (!atomic_load(&shared->file->store_is_clean))
         return 0;
-    error = write_tail(shared->store_fd, shared->file, 0, false);
+    error = persist_begin(shared->store_fd, shared->file);
     if (!error)
         atomic_store(&shared->file->store_is_clean, 0);
     return error;

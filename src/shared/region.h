@@ -11,6 +11,7 @@ struct shared {
     struct shared_file *file;
     char *alias;
     char *view;
+    uint64_t reserved; /* bytes kept at the view's place until it is there */
     bool writable;
     unsigned member;
     unsigned object_shift; /* log2 of the size of an object */
@@ -23,8 +24,6 @@ struct shared {
     _Atomic uint64_t swept;  /* how far the view has been unmapped, see clock.c */
     _Atomic uint32_t wanted; /* a futex: the thread is to make room */
     _Atomic bool reaping;
-    uint64_t last_fault; /* the object after the one that was brought in last, and how many then */
-    uint64_t last_run;
     char name[SHARED_NAME_MAX];
     char path[SHARED_PATH_MAX];
 };

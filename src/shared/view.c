@@ -49,20 +49,20 @@ static int cover(struct shared *shared)
 }
 
 /* A child of fork does not get it: it would see holes as zeros, for its userfaultfd is not ours. */
-int view_open(struct shared *shared, void *address)
+int view_open(struct shared *shared)
 {
     int protection = shared->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int flags = MAP_SHARED | MAP_NORESERVE | (address ? MAP_FIXED_NOREPLACE : 0);
-    long view = sys_call(SYS_mmap, address, shared->file->size, protection, flags, shared->alive.fd,
-                         shared->file->content);
+    int place = shared->reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+    int flags = MAP_SHARED | MAP_NORESERVE | (shared->view ? place : 0);
+    long view = sys_call(SYS_mmap, shared->view, shared->file->size, protection, flags,
+                         shared->alive.fd, shared->file->content);
     int error;
 
     if (view < 0 && view > -4096)
         return (int)view;
     shared->view = (char *)view;
-    error = address && shared->view != address ? -EEXIST : 0;
-    if (!error)
-        error = (int)sys_call(SYS_madvise, view, shared->file->size, MADV_DONTFORK);
+    shared->reserved = 0;
+    error = (int)sys_call(SYS_madvise, view, shared->file->size, MADV_DONTFORK);
     if (!error)
         error = cover(shared);
     if (error)

@@ -9,8 +9,8 @@
 
 #include "shared/region.h"
 
-/* Map the view at this address (NULL: anywhere) and cover it, with nothing mapped in it. */
-int view_open(struct shared *shared, void *address) must_check;
+/* Map the view where it is to be (NULL: anywhere) and cover it, with nothing mapped in it. */
+int view_open(struct shared *shared) must_check;
 void view_close(struct shared *shared);
 
 /* Objects whose content is in memory. */

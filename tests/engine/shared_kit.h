@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests of shared regions share: a region with a name of its own, and processes. */
+#ifndef USWAP_TESTS_SHARED_KIT_H
+#define USWAP_TESTS_SHARED_KIT_H
+
+#include "engine_test.h"
+
+#define SHARED_RAM  (8 * MIB)
+#define SHARED_SIZE (4 * SHARED_RAM)
+
+/* The name of this case's region. */
+const char *region_name(void);
+
+/* Make it: its store is in the directory of the case. */
+void make_region(uint64_t size, uint64_t ram, uint64_t object_size);
+struct uswap_shared_options region_options(uint64_t size, uint64_t ram);
+
+/* Start the engine, if it has not been, and attach it; where it is. */
+void *join_region(unsigned flags);
+
+/* Bytes of it that are resident, as the file system says. */
+uint64_t region_resident(void);
+
+/* Remove it, and see that nothing is left of it. */
+void remove_region(void);
+
+/* Start processes that run body(number) and end; wait for one, for its status as a shell has it. */
+pid_t start_child(void (*body)(unsigned number), unsigned number);
+int wait_for_child(pid_t child);
+/* So many processes at once, all of which end with 0. */
+void run_together(unsigned count, void (*body)(unsigned number));
+
+/* Memory of the test's own processes, plainly shared. */
+void *plain_memory(size_t size);
+
+#endif

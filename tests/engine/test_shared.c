@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared regions: what each function promises. Processes at the same time: test_sharing.c. */
+#include "shared_kit.h"
+
+#include "shared/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void write_all(unsigned tag)
+{
+    engine_fill(join_region(0), SHARED_SIZE, tag);
+}
+
+static void read_all(unsigned tag)
+{
+    engine_verify(join_region(USWAP_SHARED_READ_ONLY), SHARED_SIZE, tag);
+}
+
+/* One after the other: what one wrote is there for the next, though the first has ended. */
+static void content_outlives_its_writer(uint64_t object_size)
+{
+    make_region(SHARED_SIZE, SHARED_RAM, object_size);
+    for (unsigned tag = 1; tag <= 3; tag++) {
+        expect(wait_for_child(start_child(write_all, tag)) == 0);
+        expect(wait_for_child(start_child(read_all, tag)) == 0);
+    }
+    /* The table of the region is in the file, too. */
+    expect(region_resident() <= SHARED_RAM + MIB / 2, "%lu", region_resident());
+    remove_region();
+}
+
+static void new_memory_is_zero(uint64_t unused)
+{
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    engine_verify_zero(join_region(0), SHARED_SIZE);
+    remove_region();
+}
+
+/* What is written and then all zero again needs no place. */
+static void zeros_are_not_stored(uint64_t unused)
+{
+    char *memory;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    engine_fill(memory, SHARED_SIZE, 1);
+    memset(memory, 0, SHARED_SIZE);
+    engine_verify_zero(memory, SHARED_SIZE);
+    expect(uswap_shared_detach(memory) == 0);
+    remove_region();
+}
+
+static void read_only_is_read_only(uint64_t unused)
+{
+    char *memory, *writable;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(USWAP_SHARED_READ_ONLY);
+    writable = join_region(0);
+    engine_fill(writable, SHARED_SIZE, 1);
+    engine_verify(memory, SHARED_SIZE, 1);
+    remove_region();
+    engine_reached();
+    memory[SHARED_SIZE / 2] = 1;
+}
+
+static void a_region_goes_where_it_is_asked_to(uint64_t unused)
+{
+    void *place = mmap(NULL, SHARED_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *address = place, *odd = (char *)place + 1;
+    size_t size;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    engine_start(16 * MIB, 32 * MIB);
+    engine_keep_messages();
+    expect(uswap_shared_attach(region_name(), 0, &odd, &size) == -EINVAL);
+    expect(uswap_shared_attach(region_name(), 0, &address, &size) == -EEXIST);
+    munmap(place, SHARED_SIZE);
+    expect(uswap_shared_attach(region_name(), 0, &address, &size) == 0);
+    expect(address == place && size == SHARED_SIZE);
+    engine_fill(address, size, 1);
+    engine_verify(address, size, 1);
+    expect(uswap_shared_detach(odd) == -EINVAL);
+    expect(uswap_shared_detach(address) == 0);
+    expect(uswap_shared_detach(address) == -EINVAL);
+    remove_region();
+}
+
+static void a_detached_region_is_gone(uint64_t unused)
+{
+    char *memory;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    memory[0] = 1;
+    expect(uswap_shared_detach(memory) == 0);
+    remove_region();
+    engine_reached();
+    memory[0] = 2;
+}
+
+static void wrong_regions_are_refused(uint64_t unused)
+{
+    struct uswap_shared_options options = region_options(SHARED_SIZE, SHARED_RAM), wrong;
+    void *address = NULL;
+
+    engine_start(16 * MIB, 32 * MIB);
+    engine_keep_messages();
+    expect(uswap_shared_create("a/b", &options) == -EINVAL);
+    expect(uswap_shared_create("", &options) == -EINVAL);
+    expect(uswap_shared_create(".a", &options) == -EINVAL);
+    wrong = options, wrong.size = 0;
+    expect(uswap_shared_create(region_name(), &wrong) == -EINVAL);
+    wrong = options, wrong.ram = MIB / 2;
+    expect(uswap_shared_create(region_name(), &wrong) == -EINVAL && engine_said("512K", "1M"));
+    wrong = options, wrong.object_size = 12 * KIB;
+    expect(uswap_shared_create(region_name(), &wrong) == -EINVAL);
+    wrong = options, wrong.swap = "/does/not/exist";
+    expect(uswap_shared_create(region_name(), &wrong) == -ENOENT);
+    wrong = options, wrong.size = UINT64_C(1) << 50;
+    expect(uswap_shared_create(region_name(), &wrong) < 0);
+    expect(uswap_shared_attach(region_name(), 0, &address, NULL) == -ENOENT);
+    expect(engine_said(region_name(), "there is no such region"));
+    expect(uswap_shared_attach(region_name(), 2, &address, NULL) == -EINVAL);
+    expect(uswap_shared_unlink(region_name()) == -ENOENT);
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    expect(uswap_shared_create(region_name(), &options) == -EEXIST);
+    remove_region();
+}
+
+/* Everybody who has it goes on, and then nothing is left. */
+static void unlinking_leaves_who_has_it_alone(uint64_t unused)
+{
+    char *memory;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    engine_fill(memory, SHARED_SIZE, 1);
+    remove_region();
+    engine_verify(memory, SHARED_SIZE, 1);
+    engine_fill(memory, SHARED_SIZE, 2);
+    engine_verify(memory, SHARED_SIZE, 2);
+}
+
+static int region_file(void)
+{
+    char path[SHARED_PATH_MAX];
+
+    shared_name_path(region_name(), path);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static void a_damaged_file_is_refused(uint64_t offset)
+{
+    void *address = NULL;
+    unsigned char byte;
+    int fd;
+
+    engine_start(16 * MIB, 32 * MIB);
+    engine_keep_messages();
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    fd = region_file();
+    expect(pread(fd, &byte, 1, (off_t)offset) == 1);
+    byte ^= 1;
+    expect(pwrite(fd, &byte, 1, (off_t)offset) == 1);
+    expect(uswap_shared_attach(region_name(), 0, &address, NULL) == -EBADMSG);
+    expect(engine_said("region", ""));
+    expect(ftruncate(fd, 100) == 0);
+    expect(uswap_shared_attach(region_name(), 0, &address, NULL) == -EBADMSG);
+    byte ^= 1;
+    close(fd);
+    /* The name stays in the way of nobody: it can be removed by hand; the store, too. */
+    char store[SHARED_PATH_MAX];
+    snprintf(store, sizeof(store), "%s/uswap-region-%u-%s.swap", engine_directory(), geteuid(),
+             region_name());
+    expect(unlink(store) == 0);
+}
+
+/* A byte of the store has changed: its object is lost, and nothing else. */
+static void a_flipped_byte_is_told(uint64_t unused)
+{
+    char store[SHARED_PATH_MAX], *memory;
+    unsigned char byte;
+    int fd;
+
+    engine_catch_faults();
+    engine_keep_messages();
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    engine_fill(memory, SHARED_SIZE, 1);
+    snprintf(store, sizeof(store), "%s/uswap-region-%u-%s.swap", engine_directory(), geteuid(),
+             region_name());
+    fd = open(store, O_RDWR | O_CLOEXEC);
+    expect(fd >= 0 && pread(fd, &byte, 1, 12345) == 1);
+    byte ^= 16;
+    expect(pwrite(fd, &byte, 1, 12345) == 1 && fsync(fd) == 0);
+    close(fd);
+    expect(engine_probe(memory) == SIGBUS);
+    expect(engine_said("offset 0", "lost"));
+    expect(engine_probe(memory + SHARED_OBJECT_SIZE) == 0);
+    remove_region();
+}
+
+/* System calls work on what is pinned. */
+static void pinned_memory_can_be_read_into(uint64_t unused)
+{
+    char path[256], *memory;
+    int fd;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    engine_fill(memory, SHARED_SIZE, 1);
+    snprintf(path, sizeof(path), "%s/data", engine_directory());
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    expect(write(fd, memory, MIB) < 0 && errno == EFAULT);
+    expect(uswap_pin(memory, MIB) == 0);
+    engine_verify(memory + MIB, 0, 1);
+    for (size_t at = MIB; at < SHARED_SIZE; at += PAGE_SIZE)
+        (void)*(volatile char *)(memory + at);
+    expect(write(fd, memory, MIB) == MIB);
+    expect(pread(fd, memory, MIB, 0) == MIB);
+    uswap_unpin(memory, MIB);
+    engine_verify(memory, SHARED_SIZE, 1);
+    expect(uswap_pin(memory, SHARED_SIZE) == -ENOMEM, "more than a quarter of the budget");
+    close(fd);
+    unlink(path);
+    remove_region();
+}
+
+/* ---- Stores that stay ---- */
+
+static char *store_path(void)
+{
+    static char path[256];
+
+    snprintf(path, sizeof(path), "%s/kept", engine_directory());
+    return path;
+}
+
+static int make_kept(uint64_t size)
+{
+    struct uswap_shared_options options = region_options(size, SHARED_RAM);
+
+    options.persist = store_path();
+    return uswap_shared_create(region_name(), &options);
+}
+
+static void write_and_detach(unsigned tag)
+{
+    void *memory = join_region(0);
+
+    engine_fill(memory, SHARED_SIZE, tag);
+    expect(uswap_shared_detach(memory) == 0);
+}
+
+static void write_and_die(unsigned tag)
+{
+    write_all(tag);
+    raise(SIGKILL);
+}
+
+static void a_store_stays_when_it_is_asked_to(uint64_t unused)
+{
+    expect(make_kept(SHARED_SIZE) == 0);
+    expect(wait_for_child(start_child(write_and_detach, 1)) == 0);
+    remove_region();
+    expect(make_kept(0) == 0, "the file says how large it is");
+    expect(wait_for_child(start_child(read_all, 1)) == 0);
+    /* Who has died has left all in /dev/shm: removing makes the store whole. */
+    expect(wait_for_child(start_child(write_and_die, 2)) == 128 + SIGKILL);
+    remove_region();
+    engine_keep_messages();
+    expect(make_kept(SHARED_SIZE / 2) == -EINVAL && engine_said("", "another size"));
+    expect(make_kept(SHARED_SIZE) == 0);
+    expect(wait_for_child(start_child(read_all, 2)) == 0);
+    remove_region();
+    unlink(store_path());
+}
+
+/* As after a power failure: what was in /dev/shm is gone. */
+static void a_store_that_is_not_whole_is_refused(uint64_t unused)
+{
+    char path[SHARED_PATH_MAX];
+
+    engine_keep_messages();
+    expect(make_kept(SHARED_SIZE) == 0);
+    expect(wait_for_child(start_child(write_and_die, 1)) == 128 + SIGKILL);
+    shared_name_path(region_name(), path);
+    expect(unlink(path) == 0);
+    expect(make_kept(0) == -EUCLEAN);
+    expect(engine_said("in use when the machine stopped", ""));
+    unlink(store_path());
+}
+
+static void a_file_that_is_no_store_is_left_alone(uint64_t unused)
+{
+    int fd = open(store_path(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat status;
+
+    engine_keep_messages();
+    expect(write(fd, "precious", 8) == 8 && ftruncate(fd, MIB) == 0);
+    expect(make_kept(SHARED_SIZE) == -EBADMSG);
+    expect(fstat(fd, &status) == 0 && status.st_size == MIB);
+    close(fd);
+    unlink(store_path());
+}
+
+/* ---- Other users ---- */
+
+static void become_nobody_and_attach(unsigned unused)
+{
+    char name[64];
+    void *address = NULL;
+
+    expect(setgid(65534) == 0 && setuid(65534) == 0);
+    snprintf(name, sizeof(name), "0/%s", region_name());
+    engine_start(16 * MIB, 32 * MIB);
+    engine_keep_messages();
+    expect(uswap_shared_attach(name, 0, &address, NULL) == -EACCES);
+    expect(uswap_shared_unlink(name) == -EACCES);
+}
+
+static void the_mode_says_who_may(uint64_t unused)
+{
+    if (geteuid())
+        return;
+    expect(chmod(engine_directory(), 0777) == 0);
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    expect(wait_for_child(start_child(become_nobody_and_attach, 0)) == 0);
+    remove_region();
+}
+
+#define HEADER(field) offsetof(struct shared_file, field)
+
+static const struct engine_case cases[] = {
+    {.name = "content_outlives_its_writer_4k",
+     .run = content_outlives_its_writer,
+     .parameter = 4 * KIB},
+    {.name = "content_outlives_its_writer_16k",
+     .run = content_outlives_its_writer,
+     .parameter = 16 * KIB},
+    {.name = "content_outlives_its_writer_256k",
+     .run = content_outlives_its_writer,
+     .parameter = 256 * KIB},
+    {.name = "new_memory_is_zero", .run = new_memory_is_zero},
+    {.name = "zeros_are_not_stored", .run = zeros_are_not_stored},
+    {.name = "read_only_is_read_only", .run = read_only_is_read_only, .signal = SIGSEGV},
+    {.name = "a_region_goes_where_it_is_asked_to", .run = a_region_goes_where_it_is_asked_to},
+    {.name = "a_detached_region_is_gone", .run = a_detached_region_is_gone, .signal = SIGSEGV},
+    {.name = "wrong_regions_are_refused", .run = wrong_regions_are_refused},
+    {.name = "unlinking_leaves_who_has_it_alone", .run = unlinking_leaves_who_has_it_alone},
+    {.name = "a_damaged_file_is_refused_magic",
+     .run = a_damaged_file_is_refused,
+     .parameter = HEADER(magic)},
+    {.name = "a_damaged_file_is_refused_layout",
+     .run = a_damaged_file_is_refused,
+     .parameter = HEADER(layout)},
+    {.name = "a_damaged_file_is_refused_size",
+     .run = a_damaged_file_is_refused,
+     .parameter = HEADER(size) + 3},
+    {.name = "a_flipped_byte_is_told", .run = a_flipped_byte_is_told},
+    {.name = "pinned_memory_can_be_read_into", .run = pinned_memory_can_be_read_into},
+    {.name = "a_store_stays_when_it_is_asked_to", .run = a_store_stays_when_it_is_asked_to},
+    {.name = "a_store_that_is_not_whole_is_refused", .run = a_store_that_is_not_whole_is_refused},
+    {.name = "a_file_that_is_no_store_is_left_alone", .run = a_file_that_is_no_store_is_left_alone},
+    {.name = "the_mode_says_who_may", .run = the_mode_says_who_may},
+};
+
+int main(int argc, char **argv)
+{
+    return engine_test_main(argc, argv, cases, array_size(cases));
+}
