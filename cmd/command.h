@@ -37,6 +37,7 @@ extern const struct command command_ps;
 extern const struct command command_report;
 extern const struct command command_run;
 extern const struct command command_pool;
+extern const struct command command_region;
 extern const struct command command_set;
 extern const struct command command_stat;
 extern const struct command command_top;

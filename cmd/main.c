@@ -43,6 +43,7 @@ const struct command *const command_table[] = {
     &command_set,
     &command_report,
     &command_pool,
+    &command_region,
     &command_completion,
     &command_help_row,
     &command_version,

@@ -8,14 +8,12 @@
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "base/size.h"
-#include "command.h"
+#include "named.h"
 #include "object/sharing.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,10 +27,9 @@
 /* ---- options ---- */
 
 struct pool_options {
+    struct named_access access;
     uint64_t ram;
     uint64_t share;
-    mode_t mode;
-    gid_t group;
 };
 
 static int read_ram(const char *label, const char *value, void *target)
@@ -52,81 +49,21 @@ static int read_share(const char *label, const char *value, void *target)
     return config_read_share(label, value, &pool->share);
 }
 
-static int read_mode(const char *label, const char *value, void *target)
-{
-    struct pool_options *pool = target;
-    char *end;
-    unsigned long mode = strtoul(value, &end, 8);
-
-    if (!*value || *end || mode > 0777) {
-        msg_error("%s%s: not a file mode; give an octal number such as 0660", label, value);
-        return -EINVAL;
-    }
-    pool->mode = (mode_t)mode;
-    return 0;
-}
-
-static int read_group(const char *label, const char *value, void *target)
-{
-    struct pool_options *pool = target;
-    struct group *group = getgrnam(value);
-
-    if (!group) {
-        msg_error("%s%s: there is no such group", label, value);
-        return -EINVAL;
-    }
-    pool->group = group->gr_gid;
-    return 0;
-}
-
 static const struct option create_options[] = {
     {"--ram", "SIZE", "memory that all members together may have resident", read_ram},
     {"--min-per-process", "SIZE", "what each member can always use; default: 1/64, at most 8M",
      read_share},
-    {"--mode", "MODE", "who may join, as a file mode; default: 0600", read_mode},
-    {"--group", "GROUP", "the group that the mode is about", read_group},
+    {"--mode", "MODE", "who may join, as a file mode; default: 0600", named_read_mode},
+    {"--group", "GROUP", "the group that the mode is about", named_read_group},
     {0},
 };
 static const struct option no_options[] = {{0}};
 
 /* ---- names ---- */
 
-/* Options and operands in any order; exactly `count` operands. */
-static bool parse(const struct command *command, char **arguments, void *target, char **operands,
-                  unsigned count, int *status)
-{
-    unsigned found = 0;
-
-    do {
-        if (!command_parse(command, arguments, target, &arguments, status))
-            return false;
-        if (*arguments && found < count)
-            operands[found++] = *arguments++;
-        else
-            break;
-    } while (*arguments);
-    *status = EXIT_USAGE;
-    if (found == count && !*arguments)
-        return true;
-    msg_error("%s: give %s; see uswap %s --help", command->name, command->operands, command->name);
-    return false;
-}
-
-/* USER/NAME becomes UID/NAME. false, after a message: it cannot be the name of a pool. */
 bool pool_resolve(const char *given, char *text)
 {
-    const char *slash = strchr(given, '/');
-    char user[JOIN_NAME_MAX];
-    struct passwd *entry = NULL;
-
-    fmt_write(text, JOIN_NAME_MAX, "%s", given);
-    if (slash && (size_t)(slash - given) < sizeof(user)) {
-        memcpy(user, given, (size_t)(slash - given));
-        user[slash - given] = '\0';
-        entry = getpwnam(user);
-    }
-    if (entry)
-        fmt_write(text, JOIN_NAME_MAX, "%u%s", entry->pw_uid, slash);
+    named_resolve(given, text, JOIN_NAME_MAX);
     if (*text != '@' && join_name_is_good(text))
         return true;
     msg_error("%s: not the name of a pool; letters, digits, dots, underscores and hyphens, at most "
@@ -199,9 +136,9 @@ static int fill_file(int fd, const struct pool_options *options)
     /* All of it now: a file system that is full later must not stop a member. */
     if (!error)
         error = -posix_fallocate(fd, 0, sizeof(struct pool_file));
-    if (!error && fchown(fd, (uid_t)-1, options->group))
+    if (!error && fchown(fd, (uid_t)-1, options->access.group))
         error = -errno;
-    if (!error && fchmod(fd, options->mode))
+    if (!error && fchmod(fd, options->access.mode))
         error = -errno;
     return error;
 }
@@ -226,12 +163,12 @@ static int create_file(const char *text, const struct pool_options *options)
 
 static int run_create(const struct command *command, char **arguments)
 {
-    struct pool_options options = {.mode = 0600, .group = (gid_t)-1};
+    struct pool_options options = {.access = NAMED_PRIVATE};
     char text[JOIN_NAME_MAX];
     char *name;
     int status;
 
-    if (!parse(command, arguments, &options, &name, 1, &status))
+    if (!named_parse(command, arguments, &options, &name, 1, &status))
         return status;
     if (!options.ram) {
         msg_error("pool create: the size is missing; give --ram SIZE");
@@ -286,7 +223,7 @@ static int run_ls(const struct command *command, char **arguments)
     DIR *folder;
     int status;
 
-    if (!parse(command, arguments, NULL, NULL, 0, &status))
+    if (!named_parse(command, arguments, NULL, NULL, 0, &status))
         return status;
     folder = opendir(JOIN_FOLDER);
     if (!folder) {
@@ -365,7 +302,7 @@ static int with_pool(const struct command *command, char **arguments,
     char *name;
     int status;
 
-    if (!parse(command, arguments, NULL, &name, 1, &status))
+    if (!named_parse(command, arguments, NULL, &name, 1, &status))
         return status;
     if (open_pool(name, &pool))
         return EXIT_USAGE;
@@ -414,7 +351,7 @@ static int run_resize(const struct command *command, char **arguments)
     char *operands[2];
     int status;
 
-    if (!parse(command, arguments, NULL, operands, 2, &status))
+    if (!named_parse(command, arguments, NULL, operands, 2, &status))
         return status;
     if (config_read_ram("pool resize ", operands[1], &options) || open_pool(operands[0], &pool))
         return EXIT_USAGE;
@@ -463,21 +400,7 @@ static const struct command commands[] = {
 
 static int run(const struct command *command, char **arguments)
 {
-    const char *name = *arguments ? *arguments : "";
-
-    for (size_t i = 0; i < array_size(commands); i++)
-        if (strcmp(name, commands[i].name + strlen("pool ")) == 0)
-            return commands[i].run(&commands[i], arguments + 1);
-    if (strcmp(name, "-h") && strcmp(name, "--help")) {
-        msg_error("pool %s: no such command; see uswap pool --help", name);
-        return EXIT_USAGE;
-    }
-    printf("usage: uswap pool COMMAND [ARGUMENT...]\n\n%s.\n\n", command->summary);
-    for (size_t i = 0; i < array_size(commands); i++)
-        printf("  %-12s %-10s %s\n", commands[i].name + strlen("pool "), commands[i].operands,
-               commands[i].summary);
-    printf("\nA pool of another user is USER/NAME. uswap pool COMMAND --help tells more.\n");
-    return EXIT_SUCCESS;
+    return named_run(command, commands, array_size(commands), arguments);
 }
 
 const struct command command_pool = {

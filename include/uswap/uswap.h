@@ -150,9 +150,10 @@ int uswap_set_budget(uint64_t ram);
 /* ---- Shared regions ----
  *
  * Memory with a name that several processes map. Its content is resident once for all of them, in
- * a budget of its own, and swapped once, to a store of its own. Atomics, and process-shared mutexes
- * and condition variables, work in it as in any shared memory. A region outlives its processes
- * until it is unlinked; one that died by SIGKILL at any point leaves nothing behind that the others
+ * a budget of its own, and swapped once, to a store of its own. Atomics work in it as in any shared
+ * memory. Mutexes and condition variables (process-shared) do where each process that uses them
+ * has pinned them, for they wait in system calls. A region outlives its processes until it is
+ * unlinked; a process that died by SIGKILL, at any point, leaves nothing behind that the others
  * cannot go on with.
  *
  * NAME is one of the user's own: letters, digits, dots, underscores and hyphens, at most 40.
@@ -162,7 +163,8 @@ int uswap_set_budget(uint64_t ram);
  * Limits: 8 regions attached in a process, 64 processes in a region. A region lies outside the
  * window: system calls on its memory fail with EFAULT, also under uswap run, unless it is pinned
  * (uswap_pin()); what one process has pinned at once is at most a quarter of the region's budget.
- * What a process that is stopped has mapped cannot leave memory. A child of fork() has all regions
+ * What a process that is stopped has mapped cannot leave memory, and an object that it was just
+ * moving cannot be touched until it goes on. A child of fork() has all regions
  * at the same addresses; one of clone() without libc has none. */
 
 struct uswap_shared_options {

@@ -422,7 +422,6 @@ static bool may_be_written(const void *address, const ucontext_t *context)
 static bool resolve_fault(const siginfo_t *info, const ucontext_t *context, int *error)
 {
     struct access access;
-
     bool inside = window_contains(info->si_addr);
 
     if (info->si_code <= 0 || (inside && traits_of(page_of(info->si_addr)) & TRAIT_FOREIGN))

@@ -168,22 +168,32 @@ static void children_have_the_region(uint64_t processes)
 
 /* ---- Mutexes ---- */
 
+#define TRANSFERS 1500
+
 struct account {
     pthread_mutex_t mutex;
     uint64_t total;
     uint64_t parts[4];
 };
 
+#define ACCOUNTS 64
+
+static struct account *account_of(char *memory, uint64_t number)
+{
+    return (void *)(memory + number * (SHARED_SIZE / ACCOUNTS));
+}
+
+/* What a process may wait for in a system call has to be pinned by it. */
 static void transfer(unsigned number)
 {
     char *memory = join_region(0);
     uint64_t state = engine_seed() + number;
 
-    for (unsigned i = 0; i < 1500; i++) {
-        struct account *account =
-            (void *)(memory + engine_below(&state, 256) * 2 * SHARED_SIZE / 512);
-        int error = pthread_mutex_lock(&account->mutex);
-        expect(error == 0);
+    for (unsigned i = 0; i < ACCOUNTS; i++)
+        expect(uswap_pin(account_of(memory, i), sizeof(struct account)) == 0);
+    for (unsigned i = 0; i < TRANSFERS; i++) {
+        struct account *account = account_of(memory, engine_below(&state, ACCOUNTS));
+        expect(pthread_mutex_lock(&account->mutex) == 0);
         account->total++;
         account->parts[number]++;
         pthread_mutex_unlock(&account->mutex);
@@ -191,32 +201,40 @@ static void transfer(unsigned number)
     }
 }
 
+static void open_accounts(char *memory)
+{
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    for (unsigned i = 0; i < ACCOUNTS; i++)
+        pthread_mutex_init(&account_of(memory, i)->mutex, &attributes);
+}
+
+static uint64_t audit(const struct account *account)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < 4; i++)
+        sum += account->parts[i];
+    expect(sum == account->total);
+    return sum;
+}
+
 static void mutexes_work_across_processes(uint64_t unused)
 {
-    pthread_mutexattr_t shared;
     uint64_t total = 0;
     char *memory;
 
     make_region(SHARED_SIZE, SHARED_RAM, 0);
     memory = join_region(0);
-    pthread_mutexattr_init(&shared);
-    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
-    for (unsigned i = 0; i < 256; i++)
-        pthread_mutex_init(
-            &((struct account *)(void *)(memory + (uint64_t)i * 2 * SHARED_SIZE / 512))->mutex,
-            &shared);
+    open_accounts(memory);
     expect(uswap_shared_detach(memory) == 0);
     run_together(4, transfer);
-    memory = join_region(0);
-    for (unsigned i = 0; i < 256; i++) {
-        struct account *account = (void *)(memory + (uint64_t)i * 2 * SHARED_SIZE / 512);
-        uint64_t sum = 0;
-        for (unsigned j = 0; j < 4; j++)
-            sum += account->parts[j];
-        expect(sum == account->total);
-        total += sum;
-    }
-    expect(total == 4 * 1500);
+    memory = join_region(USWAP_SHARED_READ_ONLY);
+    for (unsigned i = 0; i < ACCOUNTS; i++)
+        total += audit(account_of(memory, i));
+    expect(total == 4 * TRANSFERS);
     remove_region();
 }
 

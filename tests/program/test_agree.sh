@@ -17,6 +17,7 @@ expect 'exit code 2: no shell' [ $? -eq 2 ]
 
 # options_of COMMAND...: the long options that its help has.
 options_of() {
+    case $1 in pool | region) set -- "$1" create ;; esac
     "$USWAP" "$@" --help | grep -oE '^  (-h, )?--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort -u
 }
 
@@ -40,7 +41,7 @@ for command in $commands; do
     expect "zsh: $command" grep -q "^        '$command:" "$work/zsh"
     for option in $(options_of "$command"); do
         expect "man: $command $option" grep -qE "Fl -${option#--}( |$)" "$page"
-        [ "$command" = pool ] && continue
+        case $command in pool | region) continue ;; esac
         expect "bash: $command $option" grep -qx -- "$option" <(complete_bash uswap "$command" --)
         [ "$option" = --help ] ||
             expect "zsh: $command $option" grep -q -- "^            '$option\[" "$work/zsh"

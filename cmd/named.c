@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "named.h"
+
+#include "base/fmt.h"
+#include "base/msg.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int named_read_mode(const char *label, const char *value, void *access)
+{
+    struct named_access *target = access;
+    char *end;
+    unsigned long mode = strtoul(value, &end, 8);
+
+    if (!*value || *end || mode > 0777) {
+        msg_error("%s%s: not a file mode; give an octal number such as 0660", label, value);
+        return -EINVAL;
+    }
+    target->mode = (mode_t)mode;
+    return 0;
+}
+
+int named_read_group(const char *label, const char *value, void *access)
+{
+    struct named_access *target = access;
+    struct group *group = getgrnam(value);
+
+    if (!group) {
+        msg_error("%s%s: there is no such group", label, value);
+        return -EINVAL;
+    }
+    target->group = group->gr_gid;
+    return 0;
+}
+
+bool named_parse(const struct command *command, char **arguments, void *target, char **operands,
+                 unsigned count, int *status)
+{
+    unsigned found = 0;
+
+    do {
+        if (!command_parse(command, arguments, target, &arguments, status))
+            return false;
+        if (*arguments && found < count)
+            operands[found++] = *arguments++;
+        else
+            break;
+    } while (*arguments);
+    *status = EXIT_USAGE;
+    if (found == count && !*arguments)
+        return true;
+    msg_error("%s: give %s; see uswap %s --help", command->name, command->operands, command->name);
+    return false;
+}
+
+void named_resolve(const char *given, char *text, size_t size)
+{
+    const char *slash = strchr(given, '/');
+    char user[64];
+    struct passwd *entry = NULL;
+
+    fmt_write(text, size, "%s", given);
+    if (slash && (size_t)(slash - given) < sizeof(user)) {
+        memcpy(user, given, (size_t)(slash - given));
+        user[slash - given] = '\0';
+        entry = getpwnam(user);
+    }
+    if (entry)
+        fmt_write(text, size, "%u%s", entry->pw_uid, slash);
+}
+
+static void print_help(const struct command *command, const struct command *commands, size_t count)
+{
+    printf("usage: uswap %s COMMAND [ARGUMENT...]\n\n%s.\n\n", command->name, command->summary);
+    for (size_t i = 0; i < count; i++)
+        printf("  %-12s %-10s %s\n", commands[i].name + strlen(command->name) + 1,
+               commands[i].operands, commands[i].summary);
+    printf("\nA %s of another user is USER/NAME. uswap %s COMMAND --help tells more.\n",
+           command->name, command->name);
+}
+
+int named_run(const struct command *command, const struct command *commands, size_t count,
+              char **arguments)
+{
+    const char *name = *arguments ? *arguments : "";
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, commands[i].name + strlen(command->name) + 1) == 0)
+            return commands[i].run(&commands[i], arguments + 1);
+    if (strcmp(name, "-h") && strcmp(name, "--help")) {
+        msg_error("%s %s: no such command; see uswap %s --help", command->name, name,
+                  command->name);
+        return EXIT_USAGE;
+    }
+    print_help(command, commands, count);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* uswap region: make, show, resize and remove shared regions. */
+#include "base/fmt.h"
+#include "base/msg.h"
+#include "base/size.h"
+#include "named.h"
+#include "shared/attach.h"
+#include "shared/clock.h"
+#include "shared/room.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How long members may take to send away what a smaller budget has no room for. */
+#define RESIZE_LOOKS   3000
+#define RESIZE_LOOK_US 10000
+
+/* ---- options ---- */
+
+struct region_options {
+    struct named_access access;
+    struct uswap_shared_options region;
+};
+
+static int read_size(const char *label, const char *value, uint64_t *size)
+{
+    if (size_parse(value, 0, size) == 0 && *size)
+        return 0;
+    msg_error("%s%s: not a size; give a number with K, M, G or T", label, value);
+    return -EINVAL;
+}
+
+static int read_region_size(const char *label, const char *value, void *target)
+{
+    return read_size(label, value, &((struct region_options *)target)->region.size);
+}
+
+static int read_object_size(const char *label, const char *value, void *target)
+{
+    return read_size(label, value, &((struct region_options *)target)->region.object_size);
+}
+
+static int read_ram(const char *label, const char *value, void *target)
+{
+    return read_size(label, value, &((struct region_options *)target)->region.ram);
+}
+
+static int read_swap(const char *label, const char *value, void *target)
+{
+    (void)label;
+    ((struct region_options *)target)->region.swap = value;
+    return 0;
+}
+
+static int read_persist(const char *label, const char *value, void *target)
+{
+    if (*value != '/') {
+        msg_error("%s%s: give a path from / on", label, value);
+        return -EINVAL;
+    }
+    ((struct region_options *)target)->region.persist = value;
+    return 0;
+}
+
+static const struct option create_options[] = {
+    {"--size", "SIZE", "how large it is", read_region_size},
+    {"--ram", "SIZE", "how much of it may be resident, for all processes together", read_ram},
+    {"--object-size", "SIZE", "the unit that is swapped; default: 16K", read_object_size},
+    {"--swap", "PATH", "a directory for its store; default: $TMPDIR or /var/tmp", read_swap},
+    {"--persist", "PATH", "a file that is its store and keeps its content", read_persist},
+    {"--mode", "MODE", "who may attach it, as a file mode; default: 0600", named_read_mode},
+    {"--group", "GROUP", "the group that the mode is about", named_read_group},
+    {0},
+};
+static const struct option no_options[] = {{0}};
+
+/* ---- Opening, to look at ---- */
+
+struct opened {
+    char name[SHARED_NAME_MAX];
+    char path[SHARED_PATH_MAX];
+    struct shared_file *file;
+    int fd;
+};
+
+static int map_opened(struct opened *region, bool quiet)
+{
+    const char *reason;
+    int error = shared_file_map(region->fd, &region->file, &reason);
+
+    if (!error)
+        return 0;
+    if (!quiet)
+        msg_error("region %s: %s (%s)", region->name, reason, region->path);
+    close(region->fd);
+    return error;
+}
+
+static int open_region(const char *given, struct opened *region)
+{
+    named_resolve(given, region->name, sizeof(region->name));
+    region->fd = shared_file_open(region->name, region->path);
+    return region->fd < 0 ? region->fd : map_opened(region, false);
+}
+
+static void close_region(struct opened *region)
+{
+    shared_file_unmap(region->file);
+    close(region->fd);
+}
+
+static bool lives(const struct opened *region, unsigned member)
+{
+    struct alive alive;
+
+    alive_init(&alive, region->fd);
+    return atomic_load(&region->file->members[member].pid) && alive_is_held(&alive, member);
+}
+
+static unsigned count_members(const struct opened *region)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SHARED_MEMBERS; i++)
+        count += lives(region, i);
+    return count;
+}
+
+/* ---- create ---- */
+
+static int give_to_group(const char *name, gid_t group)
+{
+    struct opened region;
+    int error;
+
+    if (group == (gid_t)-1)
+        return 0;
+    error = open_region(name, &region);
+    if (error)
+        return error;
+    if (fchown(region.fd, (uid_t)-1, group) || chown(region.file->store, (uid_t)-1, group)) {
+        msg_error("region %s: it cannot be given to the group (%s)", name, strerror(errno));
+        error = -errno;
+    }
+    close_region(&region);
+    return error;
+}
+
+static int run_create(const struct command *command, char **arguments)
+{
+    struct region_options options = {.access = NAMED_PRIVATE};
+    char *name;
+    int status;
+
+    if (!named_parse(command, arguments, &options, &name, 1, &status))
+        return status;
+    if (!options.region.ram || (!options.region.size && !options.region.persist)) {
+        msg_error("region create: give --size SIZE and --ram SIZE");
+        return EXIT_USAGE;
+    }
+    if (options.region.swap && options.region.persist) {
+        msg_error("region create: give --swap or --persist");
+        return EXIT_USAGE;
+    }
+    options.region.mode = options.access.mode;
+    if (uswap_shared_create(name, &options.region))
+        return EXIT_USAGE;
+    return give_to_group(name, options.access.group) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- ls and show ---- */
+
+static void print_row(const struct opened *region, const char *name, uid_t owner)
+{
+    const struct shared_file *file = region->file;
+    char size[16], ram[16], used[16];
+
+    printf("%-24s %8u %8s %8s %8s %8u\n", name, owner, size_format(file->size, size),
+           size_format(atomic_load(&file->limit) << PAGE_SHIFT, ram),
+           size_format(atomic_load(&file->used) << PAGE_SHIFT, used), count_members(region));
+}
+
+/* Those that this user may not attach are passed over. */
+static void list_file(const char *entry)
+{
+    struct opened region = {.fd = -1};
+    const char *name = strchr(entry + strlen(SHARED_PREFIX), '-');
+    struct stat status;
+
+    fmt_write(region.path, sizeof(region.path), SHARED_FOLDER "%s", entry);
+    region.fd = open(region.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (region.fd < 0)
+        return;
+    if (!name || fstat(region.fd, &status)) {
+        close(region.fd);
+        return;
+    }
+    if (map_opened(&region, true))
+        return;
+    print_row(&region, name + 1, status.st_uid);
+    close_region(&region);
+}
+
+static int run_ls(const struct command *command, char **arguments)
+{
+    struct dirent *entry;
+    DIR *folder;
+    int status;
+
+    if (!named_parse(command, arguments, NULL, NULL, 0, &status))
+        return status;
+    folder = opendir(SHARED_FOLDER);
+    if (!folder) {
+        msg_error("region ls: %s cannot be read", SHARED_FOLDER);
+        return EXIT_FAILURE;
+    }
+    printf("%-24s %8s %8s %8s %8s %8s\n", "NAME", "OWNER", "SIZE", "RAM", "RESIDENT", "MEMBERS");
+    while ((entry = readdir(folder)))
+        if (strncmp(entry->d_name, SHARED_PREFIX, strlen(SHARED_PREFIX)) == 0)
+            list_file(entry->d_name);
+    closedir(folder);
+    return EXIT_SUCCESS;
+}
+
+static uint64_t mapped_by(const struct shared_file *file, unsigned member)
+{
+    uint64_t bit = (uint64_t)1 << member, size = 0;
+
+    for (uint64_t i = 0; i < shared_file_objects(file); i++)
+        size += atomic_load(&file->objects[i].mapped) & bit ? file->object_size : 0;
+    return size;
+}
+
+static void print_member(const struct shared_file *file, unsigned number)
+{
+    const struct shared_member *member = &file->members[number];
+    char mapped[16], name[sizeof(member->name)];
+
+    memcpy(name, member->name, sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    printf("%8u %-16s %8s\n", atomic_load(&member->pid), name,
+           size_format(mapped_by(file, number), mapped));
+}
+
+static void print_region(const struct shared_file *file)
+{
+    char size[16], object[16], ram[16], used[16], in[16], out[16];
+
+    printf("size %s in objects of %s, RAM %s, resident %s\n", size_format(file->size, size),
+           size_format(file->object_size, object),
+           size_format(atomic_load(&file->limit) << PAGE_SHIFT, ram),
+           size_format(atomic_load(&file->used) << PAGE_SHIFT, used));
+    printf("store %s%s\n", file->store, file->keeps ? ", which stays" : "");
+    printf("read %s, written %s, evicted %lu objects, %lu of them unchanged, IO errors %lu, lost "
+           "%lu\n",
+           size_format(atomic_load(&file->reads) << PAGE_SHIFT, in),
+           size_format(atomic_load(&file->writes) << PAGE_SHIFT, out),
+           (unsigned long)atomic_load(&file->evictions),
+           (unsigned long)atomic_load(&file->clean_drops),
+           (unsigned long)atomic_load(&file->io_errors),
+           (unsigned long)atomic_load(&file->poisoned));
+}
+
+static int run_show(const struct command *command, char **arguments)
+{
+    struct opened region;
+    char *name;
+    int status;
+
+    if (!named_parse(command, arguments, NULL, &name, 1, &status))
+        return status;
+    if (open_region(name, &region))
+        return EXIT_USAGE;
+    print_region(region.file);
+    printf("%8s %-16s %8s\n", "PID", "PROGRAM", "MAPPED");
+    for (unsigned i = 0; i < SHARED_MEMBERS; i++)
+        if (lives(&region, i))
+            print_member(region.file, i);
+    close_region(&region);
+    return EXIT_SUCCESS;
+}
+
+/* ---- resize ---- */
+
+static bool fits(const struct shared_file *file)
+{
+    return atomic_load(&file->used) <= atomic_load(&file->limit);
+}
+
+/* We send away what nobody maps, and have the members unmap. */
+static bool shrink(struct shared *shared)
+{
+    for (unsigned look = 0; look < RESIZE_LOOKS && !fits(shared->file); look++) {
+        clock_refill(shared);
+        usleep(RESIZE_LOOK_US);
+    }
+    return fits(shared->file);
+}
+
+static int resize(struct shared *shared, uint64_t ram)
+{
+    uint64_t before = atomic_load(&shared->file->limit);
+    char size[16];
+
+    if (ram < SHARED_RAM_MIN || ram < 16 * shared->file->object_size) {
+        msg_error("region resize: %s is too small; give 1M and 16 objects at least",
+                  size_format(ram, size));
+        return EXIT_USAGE;
+    }
+    atomic_store(&shared->file->limit, ram >> PAGE_SHIFT);
+    if (shrink(shared))
+        return EXIT_SUCCESS;
+    atomic_store(&shared->file->limit, before);
+    msg_error("region %s: its members do not give way; it stays at %s", shared->name,
+              size_format(before << PAGE_SHIFT, size));
+    return EXIT_FAILURE;
+}
+
+static int run_resize(const struct command *command, char **arguments)
+{
+    char name[SHARED_NAME_MAX], *operands[2];
+    struct shared *shared;
+    uint64_t ram;
+    int status;
+
+    if (!named_parse(command, arguments, NULL, operands, 2, &status))
+        return status;
+    named_resolve(operands[0], name, sizeof(name));
+    if (read_size("region resize ", operands[1], &ram) || shared_open(name, NULL, &shared))
+        return EXIT_USAGE;
+    status = resize(shared, ram);
+    return shared_close(shared) ? EXIT_FAILURE : status;
+}
+
+/* ---- rm ---- */
+
+static int run_rm(const struct command *command, char **arguments)
+{
+    char name[SHARED_NAME_MAX], *given;
+    int status, error;
+
+    if (!named_parse(command, arguments, NULL, &given, 1, &status))
+        return status;
+    named_resolve(given, name, sizeof(name));
+    error = uswap_shared_unlink(name);
+    if (error == -ENOENT || error == -EINVAL)
+        return EXIT_USAGE;
+    return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- the command ---- */
+
+static const struct command commands[] = {
+    {"region create", "NAME", "Make memory that processes can share",
+     "\nRAM is taken from /dev/shm as it is needed; the store is reserved at once.\n",
+     create_options, run_create},
+    {"region ls", "", "List the regions that you may attach", "", no_options, run_ls},
+    {"region show", "NAME", "Show a region: sizes, traffic, members", "", no_options, run_show},
+    {"region resize", "NAME SIZE", "Change how much may be resident, also while it is used", "",
+     no_options, run_resize},
+    {"region rm", "NAME", "Remove a region; with --persist, its file is made whole and stays", "",
+     no_options, run_rm},
+};
+
+static int run(const struct command *command, char **arguments)
+{
+    return named_run(command, commands, array_size(commands), arguments);
+}
+
+const struct command command_region = {
+    "region", "COMMAND", "Make and manage memory that processes share", "", no_options, run,
+};
