@@ -148,7 +148,8 @@ void budget_note_demand(void)
 uint64_t budget_demand_peak(void)
 {
     budget_note_demand();
-    return atomic_load_explicit(&gauges->demand_peak, memory_order_relaxed);
+    /* What was given back before anything had to leave was needed, too. */
+    return max_u64(atomic_load_explicit(&gauges->demand_peak, memory_order_relaxed), budget_peak());
 }
 
 void budget_publish(void)

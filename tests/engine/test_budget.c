@@ -121,6 +121,20 @@ static void shrinking_gives_memory_back(uint64_t unused)
         verify_page(set, page, 1);
 }
 
+/* What was needed does not become less when it is given back, though nothing had to be swapped. */
+static void what_was_needed_is_known_at_the_end(uint64_t unused)
+{
+    void *memory;
+
+    engine_start(64 * MIB, GIB);
+    expect(uswap_map(24 * MIB, NULL, &memory) == 0);
+    memset(memory, 1, 24 * MIB);
+    expect(uswap_unmap(memory, 24 * MIB) == 0);
+    expect(engine_stats().objects_evicted == 0);
+    expect(engine_stats().ram_needed_bytes >= 24 * MIB, "%llu bytes",
+           (unsigned long long)engine_stats().ram_needed_bytes);
+}
+
 static void wrong_budgets_are_refused(uint64_t unused)
 {
     const uint64_t ram = 64 * MIB;
@@ -180,6 +194,7 @@ static const struct engine_case cases[] = {
     {.name = "changed_under_load_64k", .run = changed_under_load, .parameter = 64 * KIB},
     {.name = "growing_makes_room", .run = growing_makes_room},
     {.name = "shrinking_gives_memory_back", .run = shrinking_gives_memory_back},
+    {.name = "what_was_needed_is_known_at_the_end", .run = what_was_needed_is_known_at_the_end},
     {.name = "wrong_budgets_are_refused", .run = wrong_budgets_are_refused},
     {.name = "use_nothing", .run = use_all},
 #if !ENGINE_SANITIZED
