@@ -59,7 +59,7 @@ static void add_level(struct report *report, const struct trace_record *record)
 /* Between two times that are known it is as it was. */
 static void fill_levels(struct report *report)
 {
-    struct level last = {0};
+    struct level last = {.budget = (uint32_t)(report->trace->header.budget / PAGE_SIZE)};
 
     for (unsigned i = 0; i < REPORT_COLUMNS; i++) {
         if (!report->levels[i].budget)
