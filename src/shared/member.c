@@ -10,30 +10,15 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 
-static void forget_bit(struct shared *shared, uint64_t object, uint64_t bit)
-{
-    struct shared_object *entry = &shared->file->objects[object];
-
-    while (atomic_load(&entry->mapped) & bit) {
-        uint32_t word = shared_load(shared, object);
-
-        if (!shared_claim(shared, object, word)) {
-            shared_wait(shared, object, word);
-            continue;
-        }
-        atomic_fetch_and(&entry->mapped, ~bit);
-        shared_release(shared, object, word & (SHARED_STATE | SHARED_COPY));
-    }
-}
-
 /* We hold its byte: nobody else is at it, and it cannot come back. */
 static void clean_up(struct shared *shared, unsigned member)
 {
     room_recover(shared, member);
     for (uint64_t object = 0; object < shared->count; object++)
         shared_recover(shared, object, member + 1);
+    /* Nothing of it is mapped any more: its bits may go whoever owns the objects. */
     for (uint64_t object = 0; object < shared->count; object++)
-        forget_bit(shared, object, (uint64_t)1 << member);
+        atomic_fetch_and(&shared->file->objects[object].mapped, ~((uint64_t)1 << member));
     room_forget_member(shared, member);
     atomic_store(&shared->file->members[member].pid, 0);
 }

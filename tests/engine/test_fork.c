@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RAM   (16 * MIB)
-#define SIZE  (48 * MIB)
+#define RAM   (8 * MIB)
+#define SIZE  (24 * MIB)
 #define HALF  (SIZE / 2)
 #define STORE (256 * MIB)
 
