@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RAM   (32 * MIB)
-#define SET   ((ENGINE_SANITIZED ? 64 : 128) * MIB)
+#define RAM   (16 * MIB)
+#define SET   ((ENGINE_SANITIZED ? 40 : 64) * MIB)
 #define STORE (256 * MIB)
 
 static void sequential(uint64_t object_size)
@@ -107,7 +107,7 @@ static void check_all(const struct blocks *blocks)
 static void at_random(uint64_t object_size)
 {
     uint64_t random = engine_seed();
-    unsigned steps = object_size < 64 * KIB ? 30000 : object_size < MIB ? 10000 : 1500;
+    unsigned steps = object_size < 64 * KIB ? 12000 : object_size < MIB ? 4000 : 700;
 
     engine_start(RAM, STORE);
     struct uswap_stats before = engine_stats();

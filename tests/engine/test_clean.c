@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RAM     (32 * MIB)
+#define RAM     (16 * MIB)
 #define STORE   (256 * MIB)
-#define SET     (64 * MIB)
+#define SET     (32 * MIB)
 #define PAGES   (SET / PAGE_SIZE)
 #define THREADS 8
 #define WORDS   (PAGE_SIZE / sizeof(uint64_t))

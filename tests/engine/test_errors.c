@@ -15,7 +15,7 @@
 
 #define RAM   (16 * MIB)
 #define STORE (128 * MIB)
-#define SET   (64 * MIB)
+#define SET   (40 * MIB)
 
 static void fill_pages(char *memory, size_t size, uint64_t tag)
 {

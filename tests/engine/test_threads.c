@@ -6,7 +6,7 @@
 
 #define THREADS 8
 #define RAM     (16 * MIB)
-#define SET     (64 * MIB)
+#define SET     (40 * MIB)
 #define STORE   (256 * MIB)
 #define WORDS   (PAGE_SIZE / sizeof(uint64_t))
 #define OWN     (WORDS / THREADS)

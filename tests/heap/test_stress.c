@@ -14,7 +14,7 @@
 
 #define THREADS 4
 #define BLOCKS  3000
-#define STEPS   60000
+#define STEPS   40000
 /* All blocks together stay below this. */
 #define TOTAL ((size_t)128 << 20)
 

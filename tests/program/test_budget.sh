@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# test_budget.sh MIB: seen from outside, a 1 GiB working set stays within a budget of so many MiB plus the
+# test_budget.sh MIB [SET]: seen from outside, a working set of 1 GiB (or SET MiB) stays within a budget of so many MiB plus the
 # program's own size plus 5 % of the budget or 8 MiB. Measured as VmHWM of the process and, for root, as the peak
 # of a cgroup (v1 or v2) around it.
 . "$(dirname "$0")/lib.sh"
@@ -42,7 +42,7 @@ in_group "$TOOLS/workset" 1
 own=$peak
 own_group=$group_kib
 in_group "$USWAP" run --ram "$1M" --swap "$work/swap:4G" --stats "$work/stats.json" -- \
-    "$TOOLS/workset" 1024
+    "$TOOLS/workset" "${2:-1024}"
 expect 'every word was right' [ $code -eq 0 ]
 expect_swapped 'the working set' "$work/stats.json"
 
