@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define BLOCKS  800
-#define FORKS   5
+#define FORKS   3
 #define STREAMS 100
 #define KEYS    100
 
