@@ -53,9 +53,12 @@ static int read_ram(const char *label, const char *value, void *target)
 
 static int read_swap(const char *label, const char *value, void *target)
 {
-    (void)label;
-    ((struct region_options *)target)->region.swap = value;
-    return 0;
+    char *path = realpath(value, NULL); /* other processes are elsewhere */
+
+    if (!path)
+        msg_error("%s%s: %s", label, value, strerror(errno));
+    ((struct region_options *)target)->region.swap = path;
+    return path ? 0 : -EINVAL;
 }
 
 static int read_persist(const char *label, const char *value, void *target)

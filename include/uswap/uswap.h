@@ -162,7 +162,7 @@ int uswap_set_budget(uint64_t ram);
  *
  * Limits: 8 regions attached in a process, 64 processes in a region. A region lies outside the
  * window: system calls on its memory fail with EFAULT, also under uswap run, unless it is pinned
- * (uswap_pin()); what one process has pinned at once is at most a quarter of the region's budget.
+ * (uswap_pin()); what all processes together have pinned is at most half of the region's budget.
  * What a process that is stopped has mapped cannot leave memory, and an object that it was just
  * moving cannot be touched until it goes on. A child of fork() has all regions
  * at the same addresses; one of clone() without libc has none. */

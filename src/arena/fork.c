@@ -36,10 +36,12 @@ int arena_fork_prepare(void)
     sigblock_mask mask = sigblock_enter();
     int error;
 
+    share_fork_prepare();
     gate_close();
     error = commit_fork_prepare();
     if (error) {
         gate_open();
+        share_fork_parent();
         sigblock_leave(mask);
         return error;
     }
@@ -55,6 +57,7 @@ static void reopen(void)
     sigblock_mask mask = forker_mask;
 
     gate_open();
+    share_fork_parent();
     sigblock_leave(mask);
 }
 

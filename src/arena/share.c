@@ -156,9 +156,11 @@ exported int uswap_shared_attach(const char *name, unsigned flags, void **addres
         (uintptr_t)view % PAGE_SIZE)
         return -EINVAL;
     mask = begin();
-    error = shared_attach(name, flags, &view, &bytes);
+    error = start_thread();
     if (!error)
-        error = start_thread();
+        error = shared_attach(name, flags, &view, &bytes);
+    atomic_fetch_add(&changed, 1);
+    futex_wake_all(&changed);
     end(mask, 0);
     if (error)
         return error;
@@ -209,11 +211,23 @@ bool share_pin(const void *address, size_t size, int *error)
 
 bool share_unpin(const void *address, size_t size)
 {
+    struct inside inside = inside_enter();
     struct shared *shared = shared_find(address);
 
     if (shared)
         shared_unpin(shared, address, size);
+    inside_leave(inside);
     return shared != NULL;
+}
+
+void share_fork_prepare(void)
+{
+    pthread_mutex_lock(&changes);
+}
+
+void share_fork_parent(void)
+{
+    pthread_mutex_unlock(&changes);
 }
 
 int share_fork_child(void)

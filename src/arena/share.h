@@ -12,6 +12,10 @@ bool share_handle(const void *address, int *error) must_check;
 bool share_pin(const void *address, size_t size, int *error) must_check;
 bool share_unpin(const void *address, size_t size) must_check;
 
+/* fork: nobody attaches or detaches meanwhile. prepare before the gate is closed, parent also after
+ * a fork that failed. */
+void share_fork_prepare(void);
+void share_fork_parent(void);
 int share_fork_child(void) must_check;
 
 #endif

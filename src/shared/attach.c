@@ -79,27 +79,38 @@ static long open_direct(const char *path)
 
 static int open_store(struct shared *shared)
 {
-    struct stat status;
+    struct stat status, owner;
     long fd = open_direct(shared->file->store);
 
     if (fd < 0)
         return complain(shared, (int)fd, "its store cannot be opened");
     shared->store_fd = fd_move_high((int)fd);
-    if (sys_call(SYS_fstat, fd == shared->store_fd ? fd : shared->store_fd, &status) ||
-        status.st_dev != shared->file->store_device || status.st_ino != shared->file->store_inode)
+    if (sys_call(SYS_fstat, shared->store_fd, &status) ||
+        sys_call(SYS_fstat, shared->alive.fd, &owner))
+        return -EIO;
+    /* The header is written by whoever may attach: it must not lead to the file of somebody else.
+     */
+    if (!S_ISREG(status.st_mode) || status.st_uid != owner.st_uid ||
+        status.st_dev != shared->file->store_device || status.st_ino != shared->file->store_inode ||
+        (uint64_t)status.st_size < shared->file->size)
         return complain(shared, -ESTALE, "its store has been replaced; remove the region");
     return 0;
 }
 
 static int map_alias(struct shared *shared)
 {
-    long alias = sys_call(SYS_mmap, 0, shared->file->size, PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_NORESERVE, shared->alive.fd, shared->file->content);
+    /* Not to be filled by mlockall(), as the view. */
+    long alias = sys_call(SYS_mmap, 0, shared->file->size, PROT_NONE, MAP_SHARED | MAP_NORESERVE,
+                          shared->alive.fd, shared->file->content);
+    int error;
 
     if (alias < 0 && alias > -4096)
         return (int)alias;
     shared->alias = (char *)alias;
-    return 0;
+    error = (int)sys_call(SYS_munlock, alias, shared->file->size);
+    if (error)
+        return error;
+    return (int)sys_call(SYS_mprotect, alias, shared->file->size, PROT_READ | PROT_WRITE);
 }
 
 static uint64_t bits_size(const struct shared *shared)
@@ -152,9 +163,13 @@ static int join(struct shared *shared)
     error = member_join(shared);
     if (!error && shared->file->keeps)
         error = persist_begin_use(shared);
+    if (error && error != -EAGAIN)
+        member_leave(shared);
     member_unlock_door(shared);
     if (error == -EAGAIN)
         return complain(shared, error, "it has 64 members already");
+    if (error == -ESTALE)
+        return complain(shared, error, "another region has used its store; remove this one");
     return error ? complain(shared, error, "it cannot be joined") : 0;
 }
 
@@ -186,11 +201,20 @@ int shared_open(const char *name, void *view, struct shared **result)
 /* All that is resident goes to the store; then it is whole. */
 static int save(struct shared *shared)
 {
+    int error = clock_evict_all(shared) ? -EIO : persist_save(shared);
+
+    return error ? complain(shared, error, "its store cannot be made whole") : 0;
+}
+
+/* The name goes only when the store is whole. */
+static int save_alone(struct shared *shared)
+{
     int error;
 
-    clock_evict_all(shared);
-    error = persist_save(shared);
-    return error ? complain(shared, error, "its store cannot be made whole") : 0;
+    member_lock_door(shared);
+    error = save(shared);
+    member_unlock_door(shared);
+    return error;
 }
 
 int shared_close(struct shared *shared)
@@ -260,6 +284,17 @@ struct shared *shared_take_out(const void *view)
     return NULL;
 }
 
+/* A region whose store is gone, or another's, cannot be opened; but its name can be removed. */
+static int unlink_broken(const char *name, int error)
+{
+    char path[SHARED_PATH_MAX];
+
+    if (error != -ENOENT && error != -ESTALE)
+        return error;
+    shared_name_path(name, path);
+    return sys_call(SYS_unlinkat, AT_FDCWD, path, 0) ? error : 0;
+}
+
 int shared_unlink(const char *name)
 {
     struct shared *shared;
@@ -267,10 +302,12 @@ int shared_unlink(const char *name)
     unsigned others;
 
     if (error)
-        return error;
+        return unlink_broken(name, error);
     others = member_reap_all(shared);
     if (others && shared->file->keeps)
         error = complain(shared, -EBUSY, "it is in use, and its store must be left whole");
+    if (!error && shared->file->keeps)
+        error = save_alone(shared);
     if (!error && sys_call(SYS_unlinkat, AT_FDCWD, shared->path, 0) < 0)
         error = complain(shared, -EPERM, "its file cannot be removed");
     if (!error && !shared->file->keeps)

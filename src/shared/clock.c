@@ -19,6 +19,8 @@
 #include "shared/room.h"
 #include "shared/view.h"
 
+#include <errno.h>
+
 #define SLICE 64
 
 /* The frontier is so far ahead: a part of the region, but some slices at least. */
@@ -174,15 +176,19 @@ static bool turn_for_room(struct shared *shared, uint32_t pages)
     return false;
 }
 
-void clock_take_room(struct shared *shared, uint32_t pages)
+int clock_take_room(struct shared *shared, uint32_t pages)
 {
+    uint64_t errors = atomic_load(&shared->file->io_errors);
+
     for (unsigned waits = 1;; waits++) {
         uint32_t events = room_events(shared);
 
         if (room_take(shared, pages) || turn_for_room(shared, pages))
-            return;
+            return 0;
         if (waits % WAITS_REAP == 0)
             member_reap_all(shared);
+        if (waits >= WAITS_SAY && atomic_load(&shared->file->io_errors) != errors)
+            return -EIO;
         if (waits == WAITS_SAY)
             msg_warning("region %s: others hold all of its memory and do not give way; waiting",
                         shared->name);
@@ -190,7 +196,14 @@ void clock_take_room(struct shared *shared, uint32_t pages)
     }
 }
 
-void clock_evict_all(struct shared *shared)
+uint64_t clock_evict_all(struct shared *shared)
 {
+    uint64_t left = 0;
+
     evict_range(shared, 0, shared->count);
+    for (uint64_t i = 0; i < shared->count; i++) {
+        enum shared_state state = shared_state_of(shared_load(shared, i));
+        left += state != SHARED_EMPTY && state != SHARED_STORED && state != SHARED_POISONED;
+    }
+    return left;
 }

@@ -17,10 +17,10 @@ bool clock_step(struct shared *shared);
 void clock_refill(struct shared *shared);
 
 /* Take room for so many pages, and make it if there is none. Waits while members that do not answer
- * hold everything. */
-void clock_take_room(struct shared *shared, uint32_t pages);
+ * hold everything. -EIO: nothing can leave, for the store cannot be written. */
+int clock_take_room(struct shared *shared, uint32_t pages) must_check;
 
-/* Send away all that nobody maps. */
-void clock_evict_all(struct shared *shared);
+/* Send away all that nobody maps. Returns how many objects are in memory nevertheless. */
+uint64_t clock_evict_all(struct shared *shared) must_check;
 
 #endif

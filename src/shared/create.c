@@ -72,19 +72,28 @@ static int take_options(struct making *making, const struct uswap_shared_options
 
 /* ---- The store ---- */
 
+static bool name_is_taken(const struct making *making)
+{
+    return sys_call(SYS_faccessat, AT_FDCWD, making->path, 0) == 0;
+}
+
 static int open_store(struct making *making)
 {
-    long fd = sys_call(SYS_openat, AT_FDCWD, making->store,
-                       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, making->mode);
+    long fd = name_is_taken(making)
+                  ? -EEXIST
+                  : sys_call(SYS_openat, AT_FDCWD, making->store,
+                             O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, making->mode);
     struct flock lock = {.l_type = F_WRLCK};
     struct stat status;
 
+    if (fd == -EEXIST)
+        return refuse(making, -EEXIST, "it is there already");
     if (fd < 0)
         return refuse(making, (int)fd, "its store cannot be made; name a writable directory");
     making->store_fd = (int)fd;
     if (sys_call(SYS_fcntl, fd, F_OFD_SETLK, &lock) < 0)
         return refuse(making, -EEXIST, "somebody else is making it");
-    if (sys_call(SYS_faccessat, AT_FDCWD, making->path, 0) == 0)
+    if (name_is_taken(making))
         return refuse(making, -EEXIST, "it is there already");
     if (sys_call(SYS_fstat, fd, &status) || !S_ISREG(status.st_mode))
         return refuse(making, -EINVAL, "its store is not a file");
@@ -135,10 +144,8 @@ static void choose_store(struct making *making, const struct uswap_shared_option
 {
     const char *folder = options->swap ? options->swap : getenv("TMPDIR");
 
-    if (making->keeps && *options->persist == '/')
+    if (making->keeps)
         fmt_write(making->store, sizeof(making->store), "%s", options->persist);
-    else if (making->keeps)
-        making->store[0] = '\0';
     else
         fmt_write(making->store, sizeof(making->store), "%s/" SHARED_PREFIX "%lu-%s.swap",
                   folder && *folder ? folder : "/var/tmp", (unsigned long)sys_call(SYS_geteuid),
@@ -164,7 +171,6 @@ static int fill_file(struct making *making, struct shared_file *file)
         error = persist_begin(making->store_fd, file);
     if (error)
         return refuse(making, error, "its store cannot be read, or is damaged");
-    atomic_store(&file->store_is_clean, making->keeps && making->existed);
     shared_file_seal(file);
     return 0;
 }
@@ -205,8 +211,8 @@ static int make(struct making *making, const struct uswap_shared_options *option
     if (error)
         return error;
     choose_store(making, options);
-    if (!making->store[0])
-        return refuse(making, -EINVAL, "the store that stays is named by a path from / on");
+    if (making->store[0] != '/')
+        return refuse(making, -EINVAL, "give a path from / on for its store");
     shared_name_path(making->name, making->path);
     error = open_store(making);
     if (!error)

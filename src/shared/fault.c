@@ -70,22 +70,24 @@ static int map_and_release(struct shared *shared, uint64_t first, uint64_t count
     return error;
 }
 
-/* Read ahead only while there is room. */
-static uint64_t take_room(struct shared *shared, uint64_t count)
+/* Read ahead only while there is room: *count becomes 1. */
+static int take_room(struct shared *shared, uint64_t *count)
 {
-    if (count > 1 && room_take(shared, (uint32_t)count * shared_object_pages(shared)))
-        return count;
-    clock_take_room(shared, shared_object_pages(shared));
-    return 1;
+    if (*count > 1 && room_take(shared, (uint32_t)*count * shared_object_pages(shared)))
+        return 0;
+    *count = 1;
+    return clock_take_room(shared, shared_object_pages(shared));
 }
 
 /* 0: brought in, or somebody else is at it; the caller looks again when it is not mapped. */
 static int bring_in(struct shared *shared, uint64_t object, uint32_t kind, bool *done)
 {
-    uint64_t wanted = take_room(shared, run_length(shared, object, kind));
-    uint64_t count = claim_run(shared, object, wanted, kind);
-    int error;
+    uint64_t wanted = run_length(shared, object, kind), count;
+    int error = take_room(shared, &wanted);
 
+    if (error)
+        return error;
+    count = claim_run(shared, object, wanted, kind);
     room_give(shared, (uint32_t)(wanted - count) * shared_object_pages(shared));
     if (!count)
         return 0;
@@ -129,6 +131,11 @@ static int resolve_once(struct shared *shared, uint64_t object, bool *done)
         return -EIO;
     case SHARED_RESIDENT:
         return map_resident(shared, object, word, done);
+    case SHARED_FILLING:
+    case SHARED_EVICTING:
+    case SHARED_DROPPING: /* by nobody: the file is damaged there */
+        shared_recover(shared, object, 0);
+        return 0;
     default:
         return bring_in(shared, object, word & (SHARED_STATE | SHARED_COPY), done);
     }
@@ -161,7 +168,7 @@ int shared_fault(struct shared *shared, const void *address)
     }
     if (room_is_low(shared) && !atomic_exchange(&shared->wanted, 1))
         futex_wake_all(&shared->wanted);
-    return error;
+    return error == -EFAULT ? -EIO : error; /* no memory where the file says that there is */
 }
 
 /* ---- Pins ---- */
@@ -183,32 +190,51 @@ static int hold(struct shared *shared, uint64_t object)
     return error;
 }
 
-static int pin_object(struct shared *shared, uint64_t object)
+static _Atomic uint32_t *pinned(struct shared *shared)
 {
-    int error = -ENOMEM;
-
-    if (atomic_fetch_add(&shared->pins[object], 1) < UINT16_MAX)
-        error = hold(shared, object);
-    if (error)
-        atomic_fetch_sub(&shared->pins[object], 1);
-    return error;
+    return &shared->file->members[shared->member].pinned;
 }
 
 static void unpin(struct shared *shared, uint64_t first, uint64_t end)
 {
     for (uint64_t i = first; i < end; i++)
-        atomic_fetch_sub(&shared->pins[i], 1);
+        if (atomic_fetch_sub(&shared->pins[i], 1) == 1)
+            atomic_fetch_sub(pinned(shared), 1);
+}
+
+/* So that everybody can go on, all members together pin no more than a half. */
+static bool too_many_pinned(struct shared *shared)
+{
+    uint64_t objects = 0;
+
+    for (unsigned i = 0; i < SHARED_MEMBERS; i++)
+        objects += atomic_load(&shared->file->members[i].pinned);
+    return objects * shared_object_pages(shared) > atomic_load(&shared->file->limit) / 2;
+}
+
+static int pin_object(struct shared *shared, uint64_t object)
+{
+    uint16_t before = atomic_load(&shared->pins[object]);
+    int error = 0;
+
+    do {
+        if (before == UINT16_MAX)
+            return -ENOMEM;
+    } while (!atomic_compare_exchange_weak(&shared->pins[object], &before, before + 1));
+    if (before == 0)
+        atomic_fetch_add(pinned(shared), 1);
+    if (before == 0 && too_many_pinned(shared))
+        error = -ENOMEM;
+    if (!error)
+        error = hold(shared, object);
+    if (error)
+        unpin(shared, object, object + 1);
+    return error;
 }
 
 static uint64_t end_object(const struct shared *shared, const void *address, size_t size)
 {
     return min_u64(shared_object_of(shared, (const char *)address + size - 1) + 1, shared->count);
-}
-
-/* So that the others can go on, no member pins more than a quarter. */
-static bool too_many(const struct shared *shared, uint64_t objects)
-{
-    return objects * shared_object_pages(shared) > atomic_load(&shared->file->limit) / 4;
 }
 
 int shared_pin(struct shared *shared, const void *address, size_t size)
@@ -219,8 +245,6 @@ int shared_pin(struct shared *shared, const void *address, size_t size)
     if (!size)
         return 0;
     end = end_object(shared, address, size);
-    if (too_many(shared, end - first))
-        return -ENOMEM;
     for (; at < end && !error; at++)
         error = pin_object(shared, at);
     if (error)

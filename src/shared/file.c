@@ -27,7 +27,8 @@ static uint64_t layout(void)
         sizeof(struct shared_member),
         sizeof(struct shared_object),
         offsetof(struct shared_file, store),
-        offsetof(struct shared_file, store_is_clean),
+        offsetof(struct shared_file, store_mark),
+        offsetof(struct shared_file, store_next),
         offsetof(struct shared_file, room_lock),
         offsetof(struct shared_file, used),
         offsetof(struct shared_file, events),
@@ -35,6 +36,7 @@ static uint64_t layout(void)
         offsetof(struct shared_file, turn),
         offsetof(struct shared_file, members),
         offsetof(struct shared_member, pending),
+        offsetof(struct shared_member, pinned),
         offsetof(struct shared_object, mapped),
         offsetof(struct shared_object, sum),
     };

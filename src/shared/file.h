@@ -44,6 +44,7 @@ struct shared_object {
 struct shared_member {
     _Alignas(64) _Atomic uint32_t pid;
     _Atomic uint32_t pending; /* pages taken that are in no object yet */
+    _Atomic uint32_t pinned;  /* objects */
     char name[16];
 };
 
@@ -61,8 +62,9 @@ struct shared_file {
     uint64_t keeps; /* 1: the store is a file that stays (persist) */
     char store[SHARED_PATH_MAX];
 
-    /* Of a store that stays: whether it says of itself that it is whole. */
-    _Atomic uint32_t store_is_clean;
+    /* Of a store that stays: what was written into its last page last, and what is being written,
+     * so that it can be told whether another region has used it since. */
+    _Atomic uint64_t store_mark, store_next;
 
     /* Room: changed under the lock, whose word is the number of the holder + 1, see room.c. */
     _Alignas(64) _Atomic uint32_t room_lock;

@@ -20,6 +20,7 @@ static void clean_up(struct shared *shared, unsigned member)
     for (uint64_t object = 0; object < shared->count; object++)
         atomic_fetch_and(&shared->file->objects[object].mapped, ~((uint64_t)1 << member));
     room_forget_member(shared, member);
+    atomic_store(&shared->file->members[member].pinned, 0);
     atomic_store(&shared->file->members[member].pid, 0);
 }
 
@@ -69,6 +70,7 @@ int member_join(struct shared *shared)
 void member_leave(struct shared *shared)
 {
     room_forget_member(shared, shared->member);
+    atomic_store(&shared->file->members[shared->member].pinned, 0);
     atomic_store(&shared->file->members[shared->member].pid, 0);
     alive_unlock(shared->alive.fd, shared->member);
 }

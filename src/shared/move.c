@@ -69,16 +69,19 @@ static int transfer(struct shared *shared, long nr, uint64_t first, uint64_t cou
  */
 static void put_back(struct shared *shared, uint64_t first, uint64_t count)
 {
-    sys_call(SYS_madvise, shared_alias(shared, first), count << shared->object_shift, MADV_REMOVE);
+    bool dropped = shared_punch(shared, first, count) == 0;
+
     for (uint64_t i = first; i < first + count; i++) {
         bool copy = shared_load(shared, i) & SHARED_COPY;
-        shared_release(shared, i, copy ? SHARED_STORED | SHARED_COPY : SHARED_EMPTY);
+        uint32_t state = copy ? SHARED_STORED | SHARED_COPY : SHARED_EMPTY;
+        shared_release(shared, i, dropped || copy ? state : SHARED_POISONED);
     }
 }
 
 static void poison(struct shared *shared, uint64_t object, const char *reason)
 {
-    sys_call(SYS_madvise, shared_alias(shared, object), shared_object_size(shared), MADV_REMOVE);
+    if (shared_punch(shared, object, 1))
+        msg_debug("region %s: what is lost stays in memory", shared->name);
     atomic_fetch_add(&shared->file->poisoned, 1);
     msg_error("region %s: the object at offset %lu is lost: %s", shared->name,
               (unsigned long)(object << shared->object_shift), reason);
@@ -125,7 +128,7 @@ static int read_run(struct shared *shared, uint64_t first, uint64_t count)
 
     for (uint64_t i = first; !error && i < first + count; i++)
         error = intact(shared, i) ? 0 : -EBADMSG;
-    if (error && error != -EBADMSG)
+    if (error && error != -EBADMSG && error != -ENOMEM)
         error = -EIO;
     if (!error)
         atomic_fetch_add(&shared->file->reads, count * shared_object_pages(shared));
@@ -193,14 +196,6 @@ static int write_run(struct shared *shared, uint64_t first, uint64_t count)
     return 0;
 }
 
-static uint64_t drop_run(struct shared *shared, uint64_t first, uint64_t count)
-{
-    sys_call(SYS_madvise, shared_alias(shared, first), count << shared->object_shift, MADV_REMOVE);
-    room_release(shared, first, count);
-    atomic_fetch_add(&shared->file->evictions, count);
-    return count;
-}
-
 static void for_each(struct shared *shared, uint64_t first, uint64_t count,
                      void (*act)(struct shared *shared, uint64_t object))
 {
@@ -216,6 +211,17 @@ static void begin_drop(struct shared *shared, uint64_t object)
 static void keep_resident(struct shared *shared, uint64_t object)
 {
     shared_release(shared, object, SHARED_RESIDENT);
+}
+
+static uint64_t drop_run(struct shared *shared, uint64_t first, uint64_t count)
+{
+    if (shared_punch(shared, first, count)) {
+        for_each(shared, first, count, keep_resident);
+        return 0;
+    }
+    room_release(shared, first, count);
+    atomic_fetch_add(&shared->file->evictions, count);
+    return count;
 }
 
 /* How many from here on have to be written as this one, or have not as this one. */

@@ -5,7 +5,7 @@
 #include "base/sys.h"
 #include "shared/member.h"
 
-#include <sys/mman.h>
+#include <linux/falloc.h>
 
 /* After so long a sleep the owner is looked at. */
 #define WAIT_NS 20000000
@@ -56,14 +56,26 @@ void shared_wait(struct shared *shared, uint64_t object, uint32_t word)
         word |= SHARED_WAITERS;
     }
     futex_wait_shared(at, word, WAIT_NS);
-    if (atomic_load(at) == word && owner != shared->member + 1)
+    if (atomic_load(at) != word || owner == shared->member + 1)
+        return;
+    if (owner <= SHARED_MEMBERS)
         member_reap(shared, owner - 1);
+    else /* a number that nobody has: the file is damaged there */
+        shared_recover(shared, object, owner);
+}
+
+int shared_punch(struct shared *shared, uint64_t first, uint64_t count)
+{
+    return (int)sys_call(
+        SYS_fallocate, shared->alive.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+        shared->file->content + (first << shared->object_shift), count << shared->object_shift);
 }
 
 /* What is in memory of it goes; the store has it, or it was never anything. */
 static uint32_t drop(struct shared *shared, uint64_t object, uint32_t word)
 {
-    sys_call(SYS_madvise, shared_alias(shared, object), shared_object_size(shared), MADV_REMOVE);
+    if (shared_punch(shared, object, 1))
+        return SHARED_POISONED;
     return word & SHARED_COPY ? SHARED_STORED | SHARED_COPY : SHARED_EMPTY;
 }
 

@@ -65,6 +65,9 @@ void shared_release(struct shared *shared, uint64_t object, uint32_t state);
  * it. */
 void shared_wait(struct shared *shared, uint64_t object, uint32_t word);
 
+/* Drop the memory of objects that we own, for all processes. */
+int shared_punch(struct shared *shared, uint64_t first, uint64_t count) must_check;
+
 /* Somebody who died owned it: finish or take back what it was at. */
 void shared_recover(struct shared *shared, uint64_t object, uint32_t dead_owner);
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 static const char magic[8] = "uswapst";
@@ -28,7 +29,8 @@ struct tail {
     uint32_t version;
     uint32_t clean;
     uint64_t size, object_size;
-    uint64_t id; /* the seed of the checksums */
+    uint64_t id;   /* the seed of the checksums */
+    uint64_t mark; /* drawn each time this page is written */
     uint64_t table_check;
     uint64_t check; /* of what stands before it */
 };
@@ -138,6 +140,7 @@ int persist_load(int fd, struct shared_file *file)
         error = -EBADMSG;
     if (!error) {
         file->id = tail->id;
+        atomic_store(&file->store_mark, tail->mark);
         take_records(file, records);
     }
     meta_release(tail, PAGE_SIZE);
@@ -155,7 +158,7 @@ static void fill_records(const struct shared_file *file, struct record *records)
     }
 }
 
-static int write_tail(int fd, const struct shared_file *file, uint64_t table_check, bool clean)
+static int write_tail(int fd, struct shared_file *file, uint64_t table_check, bool clean)
 {
     struct shared_shape shape = {file->size, file->object_size, 0};
     struct tail *tail = meta_reserve(PAGE_SIZE);
@@ -170,10 +173,14 @@ static int write_tail(int fd, const struct shared_file *file, uint64_t table_che
     tail->object_size = file->object_size;
     tail->id = file->id;
     tail->table_check = table_check;
+    sys_call(SYS_getrandom, &tail->mark, sizeof(tail->mark), GRND_NONBLOCK);
     tail->check = check_of(tail);
+    atomic_store(&file->store_next, tail->mark);
     error = transfer(fd, SYS_pwrite64, tail, PAGE_SIZE, persist_file_size(&shape) - PAGE_SIZE);
     if (!error)
         error = (int)sys_call(SYS_fdatasync, fd);
+    if (!error)
+        atomic_store(&file->store_mark, tail->mark);
     meta_release(tail, PAGE_SIZE);
     return error;
 }
@@ -194,25 +201,31 @@ int persist_save(struct shared *shared)
         error = (int)sys_call(SYS_fdatasync, shared->store_fd);
     if (!error)
         error = write_tail(shared->store_fd, file, check, true);
-    if (!error)
-        atomic_store(&file->store_is_clean, 1);
     meta_release(records, size);
     return error;
 }
 
-int persist_begin(int fd, const struct shared_file *file)
+int persist_begin(int fd, struct shared_file *file)
 {
     return write_tail(fd, file, 0, false);
 }
 
+/* Two regions can have been made of one file; what one has written the other does not know. Who
+ * was killed while it wrote the page has left either mark. */
+static bool is_ours(const struct shared_file *file, const struct tail *tail)
+{
+    return tail->mark == atomic_load(&file->store_mark) ||
+           tail->mark == atomic_load(&file->store_next);
+}
+
 int persist_begin_use(struct shared *shared)
 {
-    int error;
+    struct tail *tail;
+    int error = open_tail(shared->store_fd, &tail);
+    bool clean = !error && tail->clean;
 
-    if (!atomic_load(&shared->file->store_is_clean))
-        return 0;
-    error = persist_begin(shared->store_fd, shared->file);
-    if (!error)
-        atomic_store(&shared->file->store_is_clean, 0);
-    return error;
+    if (!error && !is_ours(shared->file, tail))
+        error = -ESTALE;
+    meta_release(tail, PAGE_SIZE);
+    return error || !clean ? error : persist_begin(shared->store_fd, shared->file);
 }

@@ -22,8 +22,9 @@ int persist_load(int fd, struct shared_file *file) must_check;
 /* Write the table of a region whose objects are all in the store, and say that it is whole. */
 int persist_save(struct shared *shared) must_check;
 
-/* Say that the file is in use: of a new region, whose file had no tail; of one that is attached. */
-int persist_begin(int fd, const struct shared_file *file) must_check;
+/* Say that the file is in use (-ESTALE: another region has used it): of a new region, whose file
+ * had no tail; of one that is attached. */
+int persist_begin(int fd, struct shared_file *file) must_check;
 int persist_begin_use(struct shared *shared) must_check;
 
 #endif

@@ -18,6 +18,10 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
 #define FEATURES (UFFD_FEATURE_SIGBUS | UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_MISSING_SHMEM)
 
 static int open_uffd(void)
@@ -49,12 +53,16 @@ static int cover(struct shared *shared)
 }
 
 /* A child of fork does not get it: it would see holes as zeros, for its userfaultfd is not ours. */
+/*
+ * A process whose memory is all locked (mlockall()) would have the view filled with zeros before it
+ * is covered: it cannot be touched until then, and is not locked.
+ */
 int view_open(struct shared *shared)
 {
     int protection = shared->writable ? PROT_READ | PROT_WRITE : PROT_READ;
     int place = shared->reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE;
     int flags = MAP_SHARED | MAP_NORESERVE | (shared->view ? place : 0);
-    long view = sys_call(SYS_mmap, shared->view, shared->file->size, protection, flags,
+    long view = sys_call(SYS_mmap, shared->view, shared->file->size, PROT_NONE, flags,
                          shared->alive.fd, shared->file->content);
     int error;
 
@@ -64,7 +72,11 @@ int view_open(struct shared *shared)
     shared->reserved = 0;
     error = (int)sys_call(SYS_madvise, view, shared->file->size, MADV_DONTFORK);
     if (!error)
+        error = (int)sys_call(SYS_munlock, view, shared->file->size);
+    if (!error)
         error = cover(shared);
+    if (!error)
+        error = (int)sys_call(SYS_mprotect, view, shared->file->size, protection);
     if (error)
         view_close(shared);
     return error;
@@ -133,9 +145,22 @@ void view_close(struct shared *shared)
     unmark_all(shared);
 }
 
+/* Also when the program has locked the memory. */
+static bool drop_pages(char *address, uint64_t size)
+{
+    if (sys_call(SYS_madvise, address, size, MADV_DONTNEED_LOCKED) == 0)
+        return true;
+    if (sys_call(SYS_madvise, address, size, MADV_DONTNEED) == 0)
+        return true;
+    sys_call(SYS_munlock, address, size); /* before Linux 5.18 */
+    return sys_call(SYS_madvise, address, size, MADV_DONTNEED) == 0;
+}
+
+/* What cannot be unmapped stays ours: it must not leave memory. */
 void view_unmap(struct shared *shared, uint64_t first, uint64_t count)
 {
-    sys_call(SYS_madvise, shared_view(shared, first), count << shared->object_shift, MADV_DONTNEED);
+    if (!drop_pages(shared_view(shared, first), count << shared->object_shift))
+        return;
     for (uint64_t i = first; i < first + count; i++)
         mark(shared, i, false);
 }

@@ -47,16 +47,22 @@ void make_region(uint64_t size, uint64_t ram, uint64_t object_size)
     expect(error == 0, "%d", error);
 }
 
-void *join_region(unsigned flags)
+void start_once(void)
 {
     static bool started;
-    void *address = NULL;
-    size_t size;
-    int error;
 
     if (!started)
         engine_start(16 * MIB, 32 * MIB);
     started = true;
+}
+
+void *join_region(unsigned flags)
+{
+    void *address = NULL;
+    size_t size;
+    int error;
+
+    start_once();
     error = uswap_shared_attach(region_name(), flags, &address, &size);
     expect(error == 0, "%d", error);
     return address;

@@ -15,7 +15,10 @@ const char *region_name(void);
 void make_region(uint64_t size, uint64_t ram, uint64_t object_size);
 struct uswap_shared_options region_options(uint64_t size, uint64_t ram);
 
-/* Start the engine, if it has not been, and attach it; where it is. */
+/* Start the engine, if it has not been. */
+void start_once(void);
+
+/* The same, and attach the region; where it is. */
 void *join_region(unsigned flags);
 
 /* Bytes of it that are resident, as the file system says. */

@@ -78,7 +78,7 @@ static void a_region_goes_where_it_is_asked_to(uint64_t unused)
     size_t size;
 
     make_region(SHARED_SIZE, SHARED_RAM, 0);
-    engine_start(16 * MIB, 32 * MIB);
+    start_once();
     engine_keep_messages();
     expect(uswap_shared_attach(region_name(), 0, &odd, &size) == -EINVAL);
     expect(uswap_shared_attach(region_name(), 0, &address, &size) == -EEXIST);
@@ -111,7 +111,7 @@ static void wrong_regions_are_refused(uint64_t unused)
     struct uswap_shared_options options = region_options(SHARED_SIZE, SHARED_RAM), wrong;
     void *address = NULL;
 
-    engine_start(16 * MIB, 32 * MIB);
+    start_once();
     engine_keep_messages();
     expect(uswap_shared_create("a/b", &options) == -EINVAL);
     expect(uswap_shared_create("", &options) == -EINVAL);
@@ -163,7 +163,7 @@ static void a_damaged_file_is_refused(uint64_t offset)
     unsigned char byte;
     int fd;
 
-    engine_start(16 * MIB, 32 * MIB);
+    start_once();
     engine_keep_messages();
     make_region(SHARED_SIZE, SHARED_RAM, 0);
     fd = region_file();
@@ -228,9 +228,78 @@ static void pinned_memory_can_be_read_into(uint64_t unused)
     expect(pread(fd, memory, MIB, 0) == MIB);
     uswap_unpin(memory, MIB);
     engine_verify(memory, SHARED_SIZE, 1);
-    expect(uswap_pin(memory, SHARED_SIZE) == -ENOMEM, "more than a quarter of the budget");
+    expect(uswap_pin(memory, SHARED_SIZE) == -ENOMEM, "more than half of the budget");
     close(fd);
     unlink(path);
+    remove_region();
+}
+
+/* The kernel does not let go of locked memory by itself. */
+static void locked_memory_loses_nothing(uint64_t unused)
+{
+    char *memory;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    expect(wait_for_child(start_child(write_all, 1)) == 0);
+    start_once();
+    expect(mlockall(MCL_FUTURE) == 0);
+    memory = join_region(0);
+    expect(mlockall(0) != 0 && munlockall() == 0);
+    engine_verify(memory, SHARED_SIZE, 1);
+    mlock(memory, SHARED_SIZE);
+    engine_fill(memory, SHARED_SIZE, 2);
+    engine_verify(memory, SHARED_SIZE, 2);
+    expect(region_resident() <= SHARED_RAM + MIB / 2, "%lu", region_resident());
+    remove_region();
+}
+
+static void pins_leave_room_for_faults(uint64_t unused)
+{
+    uint64_t piece = SHARED_RAM / 8, pinned = 0;
+    char *memory;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    while (uswap_pin(memory + pinned, piece) == 0)
+        pinned += piece;
+    expect(pinned == SHARED_RAM / 2, "%lu", pinned);
+    engine_fill(memory, SHARED_SIZE, 1);
+    engine_verify(memory, SHARED_SIZE, 1);
+    uswap_unpin(memory, piece);
+    expect(uswap_pin(memory + SHARED_SIZE - piece, piece) == 0);
+    remove_region();
+}
+
+/* Its word says that somebody owns the object whose number nobody can have. */
+static void a_damaged_word_hurts_its_object_only(uint64_t unused)
+{
+    uint32_t word = 70u << 8 | 1;
+    char *memory;
+    int fd;
+
+    engine_catch_faults();
+    engine_keep_messages();
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    fd = region_file();
+    expect(pwrite(fd, &word, sizeof(word),
+                  offsetof(struct shared_file, objects) + 7 * sizeof(struct shared_object)) == 4);
+    close(fd);
+    expect(engine_probe(memory + 7 * SHARED_OBJECT_SIZE) == SIGBUS);
+    engine_fill(memory, 7 * SHARED_OBJECT_SIZE, 1);
+    engine_verify(memory, 7 * SHARED_OBJECT_SIZE, 1);
+    remove_region();
+}
+
+static void a_region_without_its_store_can_be_removed(uint64_t unused)
+{
+    char store[SHARED_PATH_MAX];
+
+    engine_keep_messages();
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    snprintf(store, sizeof(store), "%s/uswap-region-%u-%s.swap", engine_directory(), geteuid(),
+             region_name());
+    expect(unlink(store) == 0);
     remove_region();
 }
 
@@ -299,6 +368,30 @@ static void a_store_that_is_not_whole_is_refused(uint64_t unused)
     unlink(store_path());
 }
 
+/* Two regions of one file: who comes second does not see what the other wrote as its own. */
+static void a_store_that_another_has_used_is_refused(uint64_t unused)
+{
+    struct uswap_shared_options options = region_options(0, SHARED_RAM);
+    char other[64];
+    void *address = NULL;
+
+    options.persist = store_path();
+    snprintf(other, sizeof(other), "%s-2", region_name());
+    start_once();
+    engine_keep_messages();
+    expect(make_kept(SHARED_SIZE) == 0);
+    expect(wait_for_child(start_child(write_and_detach, 1)) == 0);
+    expect(uswap_shared_create(other, &options) == 0);
+    expect(uswap_shared_attach(other, 0, &address, NULL) == 0);
+    engine_verify(address, SHARED_SIZE, 1);
+    expect(uswap_shared_detach(address) == 0);
+    address = NULL;
+    expect(uswap_shared_attach(region_name(), 0, &address, NULL) == -ESTALE);
+    remove_region();
+    expect(uswap_shared_unlink(other) == 0);
+    unlink(store_path());
+}
+
 static void a_file_that_is_no_store_is_left_alone(uint64_t unused)
 {
     int fd = open(store_path(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -321,7 +414,7 @@ static void become_nobody_and_attach(unsigned unused)
 
     expect(setgid(65534) == 0 && setuid(65534) == 0);
     snprintf(name, sizeof(name), "0/%s", region_name());
-    engine_start(16 * MIB, 32 * MIB);
+    start_once();
     engine_keep_messages();
     expect(uswap_shared_attach(name, 0, &address, NULL) == -EACCES);
     expect(uswap_shared_unlink(name) == -EACCES);
@@ -370,6 +463,13 @@ static const struct engine_case cases[] = {
     {.name = "a_store_stays_when_it_is_asked_to", .run = a_store_stays_when_it_is_asked_to},
     {.name = "a_store_that_is_not_whole_is_refused", .run = a_store_that_is_not_whole_is_refused},
     {.name = "a_file_that_is_no_store_is_left_alone", .run = a_file_that_is_no_store_is_left_alone},
+    {.name = "locked_memory_loses_nothing", .run = locked_memory_loses_nothing},
+    {.name = "pins_leave_room_for_faults", .run = pins_leave_room_for_faults},
+    {.name = "a_damaged_word_hurts_its_object_only", .run = a_damaged_word_hurts_its_object_only},
+    {.name = "a_region_without_its_store_can_be_removed",
+     .run = a_region_without_its_store_can_be_removed},
+    {.name = "a_store_that_another_has_used_is_refused",
+     .run = a_store_that_another_has_used_is_refused},
     {.name = "the_mode_says_who_may", .run = the_mode_says_who_may},
 };
 
