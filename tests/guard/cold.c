@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define BLOCKS_MAX 256
 
@@ -112,12 +113,26 @@ void push_out(void)
     errno = 0;
 }
 
+static bool all_cold(void)
+{
+    for (unsigned i = 0; i < block_count; i++)
+        if (is_resident(&blocks[i]))
+            return false;
+    return true;
+}
+
+/* What the kernel still holds on to, as after a transfer that has just ended, does not leave. */
 void chill(void)
 {
+    unsigned tries = 0;
+
     advise();
-    for (unsigned i = 0; getenv("LD_PRELOAD") && i < block_count; i++)
-        if (is_resident(&blocks[i]))
+    while (getenv("LD_PRELOAD") && !all_cold()) {
+        if (tries++ == 1000)
             fail("memory cannot be made cold");
+        usleep(1000);
+        advise();
+    }
     errno = 0;
 }
 
