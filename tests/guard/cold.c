@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cold.h"
 
+#include "by_instruction.h"
+
 #include "uswap/uswap.h"
 
 #include <dlfcn.h>
@@ -58,23 +60,12 @@ long by_instruction(long number, ...)
 {
     long a[6];
     va_list list;
-    long result;
 
     va_start(list, number);
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(list, long);
     va_end(list);
-    register long r10 __asm__("r10") = a[3];
-    register long r8 __asm__("r8") = a[4];
-    register long r9 __asm__("r9") = a[5];
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    if (result >= 0 || result < -4095)
-        return result;
-    errno = (int)-result;
-    return -1;
+    return call_by_instruction(number, a);
 }
 
 /* Whether the kernel has a page of it: mincore() would be answered by uswap. */

@@ -4,6 +4,8 @@
  * under uswap. Run once plainly and once under uswap, this prints the same lines. Each case runs
  * with the calls made by name and by inline assembly, some by syscall(), too.
  */
+#include "by_instruction.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -52,28 +54,11 @@ static void say_result(const char *what, long result)
 
 /* ---- The calls ---- */
 
-static long by_instruction(long number, const long a[6])
-{
-    long result;
-    register long r10 __asm__("r10") = a[3];
-    register long r8 __asm__("r8") = a[4];
-    register long r9 __asm__("r9") = a[5];
-
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    if (result >= 0 || result < -4095)
-        return result;
-    errno = (int)-result;
-    return -1;
-}
-
 static long call(long number, const long a[6])
 {
     if (way == BY_SYSCALL)
         return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    return by_instruction(number, a);
+    return call_by_instruction(number, a);
 }
 
 #define CALL(name, ...)                                                                            \
