@@ -4,12 +4,19 @@
 #include "base/fmt.h"
 #include "base/msg.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER "/dev/shm/"
 
 int named_read_mode(const char *label, const char *value, void *access)
 {
@@ -72,6 +79,43 @@ void named_resolve(const char *given, char *text, size_t size)
     }
     if (entry)
         fmt_write(text, size, "%u%s", entry->pw_uid, slash);
+}
+
+static void list_file(const char *entry, const struct named_listing *listing)
+{
+    const char *name = strchr(entry + strlen(listing->prefix), '-');
+    char path[sizeof(FOLDER) + NAME_MAX];
+    struct stat status;
+    int fd;
+
+    fmt_write(path, sizeof(path), FOLDER "%s", entry);
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return;
+    if (name && fstat(fd, &status) == 0)
+        listing->show(fd, name + 1, status.st_uid);
+    close(fd);
+}
+
+int named_list(const struct command *command, char **arguments, const struct named_listing *listing)
+{
+    struct dirent *entry;
+    DIR *folder;
+    int status;
+
+    if (!named_parse(command, arguments, NULL, NULL, 0, &status))
+        return status;
+    folder = opendir(FOLDER);
+    if (!folder) {
+        msg_error("%s: %s cannot be read", command->name, FOLDER);
+        return EXIT_FAILURE;
+    }
+    puts(listing->heading);
+    while ((entry = readdir(folder)))
+        if (strncmp(entry->d_name, listing->prefix, strlen(listing->prefix)) == 0)
+            list_file(entry->d_name, listing);
+    closedir(folder);
+    return EXIT_SUCCESS;
 }
 
 static void print_help(const struct command *command, const struct command *commands, size_t count)

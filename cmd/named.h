@@ -30,6 +30,18 @@ bool named_parse(const struct command *command, char **arguments, void *target, 
 /* USER/NAME becomes UID/NAME; anything else is copied. */
 void named_resolve(const char *given, char *text, size_t size);
 
+/* What there is: files in /dev/shm whose names are PREFIX UID - NAME. */
+struct named_listing {
+    const char *prefix;
+    const char *heading;
+    /* Print a row for the open file; nothing when it is none of ours. */
+    void (*show)(int fd, const char *name, uid_t owner);
+};
+
+/* Print the heading, and a row for each that this user may open, reading and writing. */
+int named_list(const struct command *command, char **arguments,
+               const struct named_listing *listing);
+
 /* Run what the first argument says: one of these, whose names begin with that of the command. */
 int named_run(const struct command *command, const struct command *commands, size_t count,
               char **arguments);

@@ -5,13 +5,13 @@
  */
 #include "arena/config.h"
 #include "arena/join.h"
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "base/size.h"
 #include "named.h"
 #include "object/sharing.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -119,15 +119,6 @@ int pool_check(const char *text)
 
 /* ---- create ---- */
 
-/* The file gets its name when it is whole. */
-static int give_name(int fd, const char *path)
-{
-    char own[48];
-
-    fmt_write(own, sizeof(own), "/proc/self/fd/%d", fd);
-    return linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ? -errno : 0;
-}
-
 static int fill_file(int fd, const struct pool_options *options)
 {
     uint64_t share = options->share ? options->share : pool_file_default_share(options->ram);
@@ -151,7 +142,7 @@ static int create_file(const char *text, const struct pool_options *options)
 
     fmt_write(path, sizeof(path), JOIN_FOLDER JOIN_PREFIX "%u-%s", geteuid(), text);
     if (!error)
-        error = give_name(fd, path);
+        error = fd_give_name(fd, path); /* it is whole */
     if (fd >= 0)
         close(fd);
     if (error == -EEXIST)
@@ -197,45 +188,24 @@ static void print_row(const struct opened *pool, const char *name, uid_t owner)
            size_format(ledger_total(&pool->file->pages) << PAGE_SHIFT, used), members);
 }
 
-/* Those that this user may not join are passed over. */
-static void list_file(const char *entry)
+static void list_pool(int fd, const char *name, uid_t owner)
 {
-    struct opened pool = {.fd = -1};
-    const char *reason, *name = strchr(entry + strlen(JOIN_PREFIX), '-');
-    struct stat status;
+    struct opened pool = {.fd = fd};
+    const char *reason;
 
-    fmt_write(pool.path, sizeof(pool.path), JOIN_FOLDER "%s", entry);
-    pool.fd = open(pool.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (pool.fd < 0)
+    if (pool_file_map(fd, &pool.file, &reason))
         return;
-    if (!name || fstat(pool.fd, &status) || pool_file_map(pool.fd, &pool.file, &reason)) {
-        close(pool.fd);
-        return;
-    }
-    sharing_reap_file(pool.file, pool.fd);
-    print_row(&pool, name + 1, status.st_uid);
-    close_pool(&pool);
+    sharing_reap_file(pool.file, fd);
+    print_row(&pool, name, owner);
+    pool_file_unmap(pool.file);
 }
 
 static int run_ls(const struct command *command, char **arguments)
 {
-    struct dirent *entry;
-    DIR *folder;
-    int status;
+    static const struct named_listing listing = {
+        JOIN_PREFIX, "NAME                        OWNER     SIZE     USED  MEMBERS", list_pool};
 
-    if (!named_parse(command, arguments, NULL, NULL, 0, &status))
-        return status;
-    folder = opendir(JOIN_FOLDER);
-    if (!folder) {
-        msg_error("pool ls: %s cannot be read", JOIN_FOLDER);
-        return EXIT_FAILURE;
-    }
-    printf("%-24s %8s %8s %8s %8s\n", "NAME", "OWNER", "SIZE", "USED", "MEMBERS");
-    while ((entry = readdir(folder)))
-        if (strncmp(entry->d_name, JOIN_PREFIX, strlen(JOIN_PREFIX)) == 0)
-            list_file(entry->d_name);
-    closedir(folder);
-    return EXIT_SUCCESS;
+    return named_list(command, arguments, &listing);
 }
 
 static void print_member(const struct pool_file *file, unsigned number)

@@ -8,13 +8,10 @@
 #include "shared/clock.h"
 #include "shared/room.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* How long members may take to send away what a smaller budget has no room for. */
@@ -92,15 +89,14 @@ struct opened {
     int fd;
 };
 
-static int map_opened(struct opened *region, bool quiet)
+static int map_opened(struct opened *region)
 {
     const char *reason;
     int error = shared_file_map(region->fd, &region->file, &reason);
 
     if (!error)
         return 0;
-    if (!quiet)
-        msg_error("region %s: %s (%s)", region->name, reason, region->path);
+    msg_error("region %s: %s (%s)", region->name, reason, region->path);
     close(region->fd);
     return error;
 }
@@ -109,7 +105,7 @@ static int open_region(const char *given, struct opened *region)
 {
     named_resolve(given, region->name, sizeof(region->name));
     region->fd = shared_file_open(region->name, region->path);
-    return region->fd < 0 ? region->fd : map_opened(region, false);
+    return region->fd < 0 ? region->fd : map_opened(region);
 }
 
 static void close_region(struct opened *region)
@@ -189,46 +185,24 @@ static void print_row(const struct opened *region, const char *name, uid_t owner
            size_format(atomic_load(&file->used) << PAGE_SHIFT, used), count_members(region));
 }
 
-/* Those that this user may not attach are passed over. */
-static void list_file(const char *entry)
+static void list_region(int fd, const char *name, uid_t owner)
 {
-    struct opened region = {.fd = -1};
-    const char *name = strchr(entry + strlen(SHARED_PREFIX), '-');
-    struct stat status;
+    struct opened region = {.fd = fd};
+    const char *reason;
 
-    fmt_write(region.path, sizeof(region.path), SHARED_FOLDER "%s", entry);
-    region.fd = open(region.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (region.fd < 0)
+    if (shared_file_map(fd, &region.file, &reason))
         return;
-    if (!name || fstat(region.fd, &status)) {
-        close(region.fd);
-        return;
-    }
-    if (map_opened(&region, true))
-        return;
-    print_row(&region, name + 1, status.st_uid);
-    close_region(&region);
+    print_row(&region, name, owner);
+    shared_file_unmap(region.file);
 }
 
 static int run_ls(const struct command *command, char **arguments)
 {
-    struct dirent *entry;
-    DIR *folder;
-    int status;
+    static const struct named_listing listing = {
+        SHARED_PREFIX, "NAME                        OWNER     SIZE      RAM RESIDENT  MEMBERS",
+        list_region};
 
-    if (!named_parse(command, arguments, NULL, NULL, 0, &status))
-        return status;
-    folder = opendir(SHARED_FOLDER);
-    if (!folder) {
-        msg_error("region ls: %s cannot be read", SHARED_FOLDER);
-        return EXIT_FAILURE;
-    }
-    printf("%-24s %8s %8s %8s %8s %8s\n", "NAME", "OWNER", "SIZE", "RAM", "RESIDENT", "MEMBERS");
-    while ((entry = readdir(folder)))
-        if (strncmp(entry->d_name, SHARED_PREFIX, strlen(SHARED_PREFIX)) == 0)
-            list_file(entry->d_name);
-    closedir(folder);
-    return EXIT_SUCCESS;
+    return named_list(command, arguments, &listing);
 }
 
 static uint64_t mapped_by(const struct shared_file *file, unsigned member)

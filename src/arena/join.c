@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/fmt.h"
 #include "base/msg.h"
+#include "base/owned.h"
 #include "base/sys.h"
 #include "object/budget.h"
 #include "object/sharing.h"
@@ -84,32 +85,12 @@ static void write_tree(char *text, const struct tree *tree)
     write_digits(text + TREE_TEXT - PID_DIGITS, PID_DIGITS, 10, tree->founder);
 }
 
-/* The name in NAME or UID/NAME, and the user, who is this one when none is said. */
-static const char *split_name(const char *text, uint64_t *user)
-{
-    const char *slash = strchr(text, '/');
-
-    *user = (uint64_t)sys_call(SYS_geteuid);
-    if (!slash)
-        return text;
-    if (slash == text || slash - text > 10 ||
-        !read_digits(&text, (unsigned)(slash - text), 10, user))
-        return "";
-    return slash + 1;
-}
-
 bool join_name_is_good(const char *text)
 {
     struct tree tree;
     uint64_t user;
-    const char *name = split_name(text, &user);
-    size_t length = strlen(name);
 
-    if (*text == '@')
-        return read_tree(text, &tree);
-    return length && length <= JOIN_NAME_MAX - 24 && *name != '.' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-               length;
+    return *text == '@' ? read_tree(text, &tree) : owned_name_is_good(owned_split(text, &user));
 }
 
 /* ---- Named pools ---- */
@@ -146,7 +127,7 @@ static int check_owner(int fd, const char *text, uint64_t user)
 int join_open(const char *text, char *path)
 {
     uint64_t user;
-    const char *name = split_name(text, &user);
+    const char *name = owned_split(text, &user);
     long fd;
     int error;
 

@@ -109,8 +109,6 @@ static int start_thread(void)
         error = thread_start(run_thread, NULL);
     if (error)
         atomic_store(&running, false);
-    atomic_fetch_add(&changed, 1);
-    futex_wake_all(&changed);
     return error;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/fd.h"
 
+#include "base/fmt.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -76,6 +77,14 @@ long fd_memory_file(const char *name, unsigned flags)
     if (fd == -EINVAL)
         fd = sys_call(SYS_memfd_create, name, flags | MFD_CLOEXEC);
     return fd;
+}
+
+int fd_give_name(int fd, const char *path)
+{
+    char own[48];
+
+    fmt_write(own, sizeof(own), "/proc/self/fd/%d", fd);
+    return (int)sys_call(SYS_linkat, AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
 }
 
 void fd_close(int fd)

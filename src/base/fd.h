@@ -19,6 +19,9 @@ void fd_keep(int fd);
  * the kernel can tell. A low descriptor, or -errno. */
 long fd_memory_file(const char *name, unsigned flags) must_check;
 
+/* Give a file that has no name (O_TMPFILE) one. -EEXIST: something has it. */
+int fd_give_name(int fd, const char *path) must_check;
+
 /* Close and forget such a descriptor; -1 is passed over. */
 void fd_close(int fd);
 

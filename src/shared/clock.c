@@ -48,37 +48,35 @@ static uint64_t end_of(const struct shared *shared, uint64_t slice)
 
 /* ---- Unmapping ---- */
 
-static bool may_unmap(struct shared *shared, uint64_t object, uint32_t *word)
+static bool claim_mapped(struct shared *shared, uint64_t object)
 {
     if (!view_has(shared, object) || atomic_load(&shared->pins[object]))
         return false;
-    *word = shared_load(shared, object);
-    if (!shared_claim(shared, object, *word))
+    if (!shared_claim(shared, object, shared_load(shared, object)))
         return false;
     /* Who pins counts first and looks for an owner then. */
     if (!atomic_load(&shared->pins[object]) && view_has(shared, object))
         return true;
-    shared_release(shared, object, *word & (SHARED_STATE | SHARED_COPY));
+    shared_let_go(shared, object);
     return false;
 }
 
 static void unmap_slice(struct shared *shared, uint64_t slice)
 {
     uint64_t end = end_of(shared, slice);
-    uint32_t words[SLICE];
 
     if (!atomic_load(&shared->mapped[first_of(shared, slice) / 64]))
         return;
     for (uint64_t at = first_of(shared, slice); at < end; at++) {
         uint64_t first = at;
 
-        while (at < end && may_unmap(shared, at, &words[at - first]))
+        while (at < end && claim_mapped(shared, at))
             at++;
         if (at == first)
             continue;
         view_unmap(shared, first, at - first);
         for (uint64_t i = first; i < at; i++)
-            shared_release(shared, i, words[i - first] & (SHARED_STATE | SHARED_COPY));
+            shared_let_go(shared, i);
     }
 }
 
@@ -113,7 +111,7 @@ static bool claim_unmapped(struct shared *shared, uint64_t object)
         shared_set(shared, object, SHARED_EVICTING | (word & SHARED_COPY));
         return true;
     }
-    shared_release(shared, object, word & (SHARED_STATE | SHARED_COPY));
+    shared_let_go(shared, object);
     return false;
 }
 

@@ -3,6 +3,7 @@
  * Making a region. Its file gets its name when it is whole. The store's file is locked from when it
  * is opened until then: of two that make the same region at the same time, one is refused.
  */
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
@@ -175,14 +176,6 @@ static int fill_file(struct making *making, struct shared_file *file)
     return 0;
 }
 
-static int give_name(const struct making *making)
-{
-    char own[48];
-
-    fmt_write(own, sizeof(own), "/proc/self/fd/%d", making->fd);
-    return (int)sys_call(SYS_linkat, AT_FDCWD, own, AT_FDCWD, making->path, AT_SYMLINK_FOLLOW);
-}
-
 static int make_file(struct making *making)
 {
     struct shared_file *file;
@@ -223,7 +216,7 @@ static int make(struct making *making, const struct uswap_shared_options *option
         error = make_file(making);
     if (error)
         return error;
-    error = give_name(making);
+    error = fd_give_name(making->fd, making->path);
     return error ? refuse(making, error, "its file cannot be named") : 0;
 }
 

@@ -66,7 +66,7 @@ static int map_and_release(struct shared *shared, uint64_t first, uint64_t count
     int error = view_map(shared, first, count);
 
     for (uint64_t i = first; i < first + count; i++)
-        shared_release(shared, i, shared_load(shared, i) & (SHARED_STATE | SHARED_COPY));
+        shared_let_go(shared, i);
     return error;
 }
 
@@ -97,7 +97,6 @@ static int bring_in(struct shared *shared, uint64_t object, uint32_t kind, bool 
         return error;
     }
     came_in(shared, object, count);
-    atomic_fetch_add(&shared->file->faults, 1);
     *done = true;
     return map_and_release(shared, object, count);
 }

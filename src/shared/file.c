@@ -4,6 +4,7 @@
 #include "base/fmt.h"
 #include "base/fnv.h"
 #include "base/msg.h"
+#include "base/owned.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -149,6 +150,20 @@ uint64_t shared_file_content_size(int fd)
     return header.size;
 }
 
+int shared_file_transfer(long nr, int fd, void *buffer, uint64_t size, uint64_t offset)
+{
+    for (uint64_t done = 0; done < size;) {
+        long got = sys_call(nr, fd, (char *)buffer + done, size - done, offset + done);
+
+        if (got == -EINTR || got == -EAGAIN)
+            continue;
+        if (got <= 0)
+            return got ? (int)got : -EIO;
+        done += (uint64_t)got;
+    }
+    return 0;
+}
+
 void shared_file_unmap(struct shared_file *file)
 {
     sys_call(SYS_munmap, file, file->content);
@@ -156,36 +171,17 @@ void shared_file_unmap(struct shared_file *file)
 
 /* ---- Names ---- */
 
-/* What stands behind the number of a user, if there is one. */
-static const char *split_name(const char *name, uint64_t *user)
-{
-    const char *at = name;
-    uint64_t value = 0;
-
-    *user = (uint64_t)sys_call(SYS_geteuid);
-    for (; *at >= '0' && *at <= '9' && at - name < 10; at++)
-        value = value * 10 + (uint64_t)(*at - '0');
-    if (at == name || *at != '/')
-        return name;
-    *user = value;
-    return at + 1;
-}
-
 bool shared_name_is_good(const char *name)
 {
     uint64_t user;
-    const char *own = split_name(name, &user);
-    size_t length = strlen(own);
 
-    return length && length <= SHARED_NAME_MAX - 24 && *own != '.' &&
-           strspn(own, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-               length;
+    return owned_name_is_good(owned_split(name, &user));
 }
 
 void shared_name_path(const char *name, char *path)
 {
     uint64_t user;
-    const char *own = split_name(name, &user);
+    const char *own = owned_split(name, &user);
 
     fmt_write(path, SHARED_PATH_MAX, SHARED_FOLDER SHARED_PREFIX "%lu-%s", user, own);
 }
@@ -205,7 +201,7 @@ static int check_owner(int fd, const char *name)
     uint64_t user;
     int error = (int)sys_call(SYS_fstat, fd, &status);
 
-    split_name(name, &user);
+    owned_split(name, &user);
     if (!error && status.st_uid != user)
         error = -EPERM;
     return error ? refuse(name, error, "its file belongs to another user") : 0;

@@ -77,7 +77,7 @@ struct shared_file {
     _Atomic uint32_t turn; /* advances with the frontier; a futex */
 
     _Alignas(64) _Atomic uint64_t reads, writes; /* pages */
-    _Atomic uint64_t faults, evictions, clean_drops;
+    _Atomic uint64_t evictions, clean_drops;
     _Atomic uint64_t io_errors, poisoned;
 
     struct shared_member members[SHARED_MEMBERS];
@@ -109,11 +109,13 @@ void shared_file_seal(struct shared_file *file);
 int shared_file_map(int fd, struct shared_file **file, const char **reason) must_check;
 void shared_file_unmap(struct shared_file *file);
 
+/* All of a read or write of a store (SYS_pread64, SYS_pwrite64), or -errno. */
+int shared_file_transfer(long nr, int fd, void *buffer, uint64_t size, uint64_t offset) must_check;
+
 /* How large it says that its content is, before it has been looked at. */
 uint64_t shared_file_content_size(int fd);
 
-/* Whether the name may be one: letters, digits, dots, underscores, hyphens, at most 40. NAME is one
- * of our own, UID/NAME another user's. */
+/* Whether NAME or UID/NAME may be one (base/owned.h). */
 bool shared_name_is_good(const char *name);
 
 /* The path of a region's file; path has room for SHARED_PATH_MAX. */

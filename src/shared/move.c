@@ -45,22 +45,10 @@ static bool same_sum(struct shared_sum a, struct shared_sum b)
     return a.low == b.low && a.high == b.high;
 }
 
-/* One read or write of a run, whole. 0 or -errno. */
 static int transfer(struct shared *shared, long nr, uint64_t first, uint64_t count)
 {
-    uint64_t size = count << shared->object_shift, done = 0;
-
-    while (done < size) {
-        long got = sys_call(nr, shared->store_fd, shared_alias(shared, first) + done, size - done,
-                            (first << shared->object_shift) + done);
-
-        if (got == -EINTR || got == -EAGAIN)
-            continue;
-        if (got <= 0)
-            return got ? (int)got : -EIO;
-        done += (uint64_t)got;
-    }
-    return 0;
+    return shared_file_transfer(nr, shared->store_fd, shared_alias(shared, first),
+                                count << shared->object_shift, first << shared->object_shift);
 }
 
 /* ---- In ---- */
@@ -72,9 +60,9 @@ static void put_back(struct shared *shared, uint64_t first, uint64_t count)
     bool dropped = shared_punch(shared, first, count) == 0;
 
     for (uint64_t i = first; i < first + count; i++) {
-        bool copy = shared_load(shared, i) & SHARED_COPY;
-        uint32_t state = copy ? SHARED_STORED | SHARED_COPY : SHARED_EMPTY;
-        shared_release(shared, i, dropped || copy ? state : SHARED_POISONED);
+        uint32_t word = shared_load(shared, i);
+        bool known = dropped || word & SHARED_COPY;
+        shared_release(shared, i, known ? shared_absent(word) : SHARED_POISONED);
     }
 }
 

@@ -43,6 +43,11 @@ void shared_release(struct shared *shared, uint64_t object, uint32_t state)
         futex_wake_all_shared(word_of(shared, object));
 }
 
+void shared_let_go(struct shared *shared, uint64_t object)
+{
+    shared_release(shared, object, shared_load(shared, object) & (SHARED_STATE | SHARED_COPY));
+}
+
 void shared_wait(struct shared *shared, uint64_t object, uint32_t word)
 {
     _Atomic uint32_t *at = word_of(shared, object);
@@ -76,7 +81,7 @@ static uint32_t drop(struct shared *shared, uint64_t object, uint32_t word)
 {
     if (shared_punch(shared, object, 1))
         return SHARED_POISONED;
-    return word & SHARED_COPY ? SHARED_STORED | SHARED_COPY : SHARED_EMPTY;
+    return shared_absent(word);
 }
 
 static uint32_t finished(struct shared *shared, uint64_t object, uint32_t word)

@@ -47,6 +47,12 @@ static inline uint32_t shared_owner_of(uint32_t word)
     return word >> SHARED_OWNER;
 }
 
+/* What an object is when its memory has been dropped. */
+static inline uint32_t shared_absent(uint32_t word)
+{
+    return word & SHARED_COPY ? SHARED_STORED | SHARED_COPY : SHARED_EMPTY;
+}
+
 static inline uint32_t shared_load(const struct shared *shared, uint64_t object)
 {
     return atomic_load_explicit(&shared->file->objects[object].word, memory_order_acquire);
@@ -60,6 +66,9 @@ void shared_set(struct shared *shared, uint64_t object, uint32_t state);
 
 /* The owner leaves it in this state (and SHARED_COPY), and wakes who waits. */
 void shared_release(struct shared *shared, uint64_t object, uint32_t state);
+
+/* The owner leaves it as it is. */
+void shared_let_go(struct shared *shared, uint64_t object);
 
 /* Wait until the owner of this word is another, at most a little while. If it has died, finish for
  * it. */

@@ -50,21 +50,6 @@ static uint64_t check_of(const struct tail *tail)
     return fnv_hash(FNV_START, tail, offsetof(struct tail, check));
 }
 
-/* All of it at an offset, or -errno. */
-static int transfer(int fd, long nr, void *buffer, uint64_t size, uint64_t offset)
-{
-    for (uint64_t done = 0; done < size;) {
-        long got = sys_call(nr, fd, (char *)buffer + done, size - done, offset + done);
-
-        if (got == -EINTR)
-            continue;
-        if (got <= 0)
-            return got ? (int)got : -EIO;
-        done += (uint64_t)got;
-    }
-    return 0;
-}
-
 /* The last page of the file, into a page of ours. */
 static int read_tail(int fd, struct tail *page, uint64_t *file_size)
 {
@@ -76,7 +61,7 @@ static int read_tail(int fd, struct tail *page, uint64_t *file_size)
     *file_size = (uint64_t)status.st_size;
     if (*file_size < 2 * PAGE_SIZE || *file_size % PAGE_SIZE)
         return -EBADMSG;
-    return transfer(fd, SYS_pread64, page, PAGE_SIZE, *file_size - PAGE_SIZE);
+    return shared_file_transfer(SYS_pread64, fd, page, PAGE_SIZE, *file_size - PAGE_SIZE);
 }
 
 static bool tail_is_sound(const struct tail *tail, uint64_t file_size)
@@ -135,7 +120,7 @@ int persist_load(int fd, struct shared_file *file)
     int error = records ? open_tail(fd, &tail) : -ENOMEM;
 
     if (!error)
-        error = transfer(fd, SYS_pread64, records, size, file->size);
+        error = shared_file_transfer(SYS_pread64, fd, records, size, file->size);
     if (!error && fnv_hash(FNV_START, records, size) != tail->table_check)
         error = -EBADMSG;
     if (!error) {
@@ -176,7 +161,8 @@ static int write_tail(int fd, struct shared_file *file, uint64_t table_check, bo
     sys_call(SYS_getrandom, &tail->mark, sizeof(tail->mark), GRND_NONBLOCK);
     tail->check = check_of(tail);
     atomic_store(&file->store_next, tail->mark);
-    error = transfer(fd, SYS_pwrite64, tail, PAGE_SIZE, persist_file_size(&shape) - PAGE_SIZE);
+    error = shared_file_transfer(SYS_pwrite64, fd, tail, PAGE_SIZE,
+                                 persist_file_size(&shape) - PAGE_SIZE);
     if (!error)
         error = (int)sys_call(SYS_fdatasync, fd);
     if (!error)
@@ -195,7 +181,7 @@ int persist_save(struct shared *shared)
     if (!error) {
         fill_records(file, records);
         check = fnv_hash(FNV_START, records, size);
-        error = transfer(shared->store_fd, SYS_pwrite64, records, size, file->size);
+        error = shared_file_transfer(SYS_pwrite64, shared->store_fd, records, size, file->size);
     }
     if (!error)
         error = (int)sys_call(SYS_fdatasync, shared->store_fd);

@@ -128,10 +128,8 @@ void room_settle(struct shared *shared, uint64_t first, uint64_t count)
 void room_release(struct shared *shared, uint64_t first, uint64_t count)
 {
     lock_room(shared);
-    for (uint64_t i = first; i < first + count; i++) {
-        bool copy = shared_load(shared, i) & SHARED_COPY;
-        shared_release(shared, i, copy ? SHARED_STORED | SHARED_COPY : SHARED_EMPTY);
-    }
+    for (uint64_t i = first; i < first + count; i++)
+        shared_release(shared, i, shared_absent(shared_load(shared, i)));
     atomic_fetch_sub(&shared->file->used, count * shared_object_pages(shared));
     unlock_room(shared);
     more_room(shared);

@@ -15,7 +15,7 @@
  * Each member unmaps objects of its view for itself. When the last one has given an object up, its
  * content can no longer change, and it can be written to the store and leave memory.
  *
- * Calls go down: attach, fault, serve -> clock -> move -> {object, room, member} -> file.
+ * Calls go down: attach, fault -> clock -> move -> {object, room, member} -> file.
  */
 #ifndef USWAP_SHARED_SHARED_H
 #define USWAP_SHARED_SHARED_H
@@ -28,7 +28,6 @@ struct shared;
 /* As the functions of these names in uswap.h; the engine has been started, signals are blocked. */
 int shared_create(const char *name, const struct uswap_shared_options *options) must_check;
 int shared_attach(const char *name, unsigned flags, void **address, size_t *size) must_check;
-int shared_detach(void *address) must_check;
 int shared_unlink(const char *name) must_check;
 
 /* The region whose view holds the address, or NULL. In a fault handler, inside the gate. */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of things that belong to users: NAME is one of our own, UID/NAME another user's. */
+#ifndef USWAP_BASE_OWNED_H
+#define USWAP_BASE_OWNED_H
+
+#include "base/base.h"
+
+/* Of the name alone. */
+#define OWNED_NAME_MAX 40
+
+/* The name in NAME or UID/NAME, and the user, who is this one when none is said; "": neither. */
+const char *owned_split(const char *text, uint64_t *user);
+
+/* Letters, digits, dots, underscores and hyphens; no dot first. */
+bool owned_name_is_good(const char *name);
+
+#endif
