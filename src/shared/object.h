@@ -5,14 +5,11 @@
  * the word says how far it came, so that another member can finish or take back what the owner was
  * at when it died:
  *
- *   EMPTY      reads as zero           owner died: nothing was changed
- *   RESIDENT   in memory                 "
- *   STORED     in the store              "
- *   POISONED   lost: SIGBUS              "
- *   FILLING    comes into memory       owner died: dropped from memory; STORED with a copy, or
- * EMPTY EVICTING   is being written        owner died: RESIDENT without a copy, for nobody maps it
- *   DROPPING   leaves memory           owner died: dropped from memory; STORED with a copy, or
- * EMPTY
+ * - EMPTY (reads as zero), RESIDENT (in memory), STORED (in the store), POISONED (lost: SIGBUS):
+ *   nothing was changed.
+ * - FILLING, it comes into memory, and DROPPING, it leaves: it is dropped from memory; STORED when
+ *   the store has a copy, else EMPTY.
+ * - EVICTING, it is being written: RESIDENT without a copy, for nobody maps it.
  *
  * The last three always have an owner, the others while somebody maps or unmaps them.
  */

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -92,10 +93,9 @@ static void print_file(pid_t pid, const char *thread, const char *name)
         text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
         fclose(file);
     }
-    fprintf(stderr, "thread %s %s: %s\n", thread, name, text);
+    fprintf(stderr, "process %d thread %s %s: %s\n", (int)pid, thread, name, text);
 }
 
-/* What the threads of a process that hangs are doing, as far as the kernel tells. */
 static void print_threads(pid_t pid)
 {
     char path[64];
@@ -111,6 +111,21 @@ static void print_threads(pid_t pid)
     }
     if (threads)
         closedir(threads);
+}
+
+/* What a case that hangs and its children are doing, as far as the kernel tells. */
+static void print_group(pid_t group)
+{
+    struct dirent *process;
+
+    DIR *processes = opendir("/proc");
+    while (processes && (process = readdir(processes))) {
+        pid_t pid = (pid_t)strtol(process->d_name, NULL, 10);
+        if (pid > 0 && getpgid(pid) == group)
+            print_threads(pid);
+    }
+    if (processes)
+        closedir(processes);
 }
 
 /* Keep the first of what the process writes, pass all of it on. false: end of file. */
@@ -141,8 +156,8 @@ static void follow(const struct engine_case *test, pid_t pid, const int *ends,
         poll(polled, 2, 1000);
         if (time(NULL) > limit) {
             fprintf(stderr, "%s: killed, it hangs\n", test->name);
-            print_threads(pid);
-            kill(pid, SIGKILL);
+            print_group(pid);
+            kill(-pid, SIGKILL);
             return;
         }
         if (polled[0].revents && !read_output(ends[0], end))
@@ -173,6 +188,7 @@ struct engine_end engine_run(const struct engine_case *test)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        setpgid(0, 0);
         fcntl(reached[1], F_SETFD, 0);
         exec_case(test, directory, reached[1], output[1]);
     }
@@ -180,6 +196,7 @@ struct engine_end engine_run(const struct engine_case *test)
     close(reached[1]);
     follow(test, pid, (int[]){output[0], reached[0]}, &end);
     assert_int_equal(wait4(pid, &end.status, 0, &usage), pid);
+    kill(-pid, SIGKILL); /* children that it has left behind */
     end.peak_rss = (uint64_t)usage.ru_maxrss * KIB;
     close(output[0]);
     close(reached[0]);
@@ -209,6 +226,10 @@ static void run_case(void **state)
 
 /* The process of a case. */
 
+/* A process that forks while a thread of it begins has, with sanitizers, a child that hangs: locks
+ * of their allocator are held in it for ever. */
+static sem_t watched;
+
 static void *watch(void *unused)
 {
     struct timespec limit = {.tv_sec = case_seconds(self.test)};
@@ -216,9 +237,10 @@ static void *watch(void *unused)
 
     sigfillset(&all); /* the signals of a case are for its own threads */
     pthread_sigmask(SIG_BLOCK, &all, NULL);
+    sem_post(&watched);
     nanosleep(&limit, NULL);
     fprintf(stderr, "%s: still running after %u s\n", self.test->name, case_seconds(self.test));
-    print_threads(getpid());
+    print_group(getpgrp());
     uswap_write_stats("-");
     abort();
     return unused;
@@ -235,7 +257,9 @@ static int case_main(const struct engine_case *test, char **arguments)
     self.test = test;
     fcntl(self.pipe, F_SETFD, FD_CLOEXEC);
     setrlimit(RLIMIT_CORE, &no_core);
+    sem_init(&watched, 0, 0);
     expect(pthread_create(&watcher, NULL, watch, NULL) == 0);
+    sem_wait(&watched);
     test->run(test->parameter);
     return 0;
 }
