@@ -107,6 +107,7 @@ static int map_alias(struct shared *shared)
     if (alias < 0 && alias > -4096)
         return (int)alias;
     shared->alias = (char *)alias;
+    view_keep_small(shared->alias, shared->file->size);
     error = (int)sys_call(SYS_munlock, alias, shared->file->size);
     if (error)
         return error;

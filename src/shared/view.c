@@ -52,6 +52,12 @@ static int cover(struct shared *shared)
     return (int)sys_call(SYS_ioctl, shared->uffd, UFFDIO_REGISTER, &call);
 }
 
+/* A kernel without huge pages refuses, and has none. */
+void view_keep_small(char *address, uint64_t size)
+{
+    sys_call(SYS_madvise, address, size, MADV_NOHUGEPAGE);
+}
+
 /* A child of fork does not get it: it would see holes as zeros, for its userfaultfd is not ours. */
 /*
  * A process whose memory is all locked (mlockall()) would have the view filled with zeros before it
@@ -70,6 +76,7 @@ int view_open(struct shared *shared)
         return (int)view;
     shared->view = (char *)view;
     shared->reserved = 0;
+    view_keep_small(shared->view, shared->file->size);
     error = (int)sys_call(SYS_madvise, view, shared->file->size, MADV_DONTFORK);
     if (!error)
         error = (int)sys_call(SYS_munlock, view, shared->file->size);

@@ -13,6 +13,10 @@
 int view_open(struct shared *shared) must_check;
 void view_close(struct shared *shared);
 
+/* A mapping of the content is of small pages, also where /dev/shm is mounted with huge=always: what
+ * one object's fault brings in must not be more than has been counted. */
+void view_keep_small(char *address, uint64_t size);
+
 /* Objects whose content is in memory. */
 int view_map(struct shared *shared, uint64_t first, uint64_t count) must_check;
 void view_unmap(struct shared *shared, uint64_t first, uint64_t count);
