@@ -38,6 +38,7 @@ static uint64_t layout(void)
         offsetof(struct shared_file, members),
         offsetof(struct shared_member, pending),
         offsetof(struct shared_member, pinned),
+        offsetof(struct shared_member, joined),
         offsetof(struct shared_object, mapped),
         offsetof(struct shared_object, sum),
     };

@@ -45,6 +45,7 @@ struct shared_member {
     _Alignas(64) _Atomic uint32_t pid;
     _Atomic uint32_t pending; /* pages taken that are in no object yet */
     _Atomic uint32_t pinned;  /* objects */
+    _Atomic uint32_t joined;  /* how often somebody has taken this place */
     char name[16];
 };
 
@@ -66,7 +67,7 @@ struct shared_file {
      * so that it can be told whether another region has used it since. */
     _Atomic uint64_t store_mark, store_next;
 
-    /* Room: changed under the lock, whose word is the number of the holder + 1, see room.c. */
+    /* Room: changed under the lock, whose word says who holds it, see room.c. */
     _Alignas(64) _Atomic uint32_t room_lock;
     _Atomic uint64_t used, limit; /* pages */
     _Atomic uint32_t events;      /* advances when there is more room; a futex */

@@ -58,6 +58,7 @@ int member_join(struct shared *shared)
         if (!alive_lock(&shared->alive, shared->alive.fd, i))
             continue;
         shared->member = i;
+        shared->joined = atomic_fetch_add(&place->joined, 1) + 1;
         if (atomic_load(&place->pid))
             clean_up(shared, i);
         sys_call(SYS_prctl, PR_GET_NAME, place->name);

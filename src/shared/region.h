@@ -13,9 +13,9 @@ struct shared {
     char *view;
     uint64_t reserved; /* bytes kept at the view's place until it is there */
     bool writable;
-    unsigned member;
-    unsigned object_shift; /* log2 of the size of an object */
-    uint64_t count;        /* objects */
+    unsigned member, joined; /* our place, and which of those who took it we are */
+    unsigned object_shift;   /* log2 of the size of an object */
+    uint64_t count;          /* objects */
     int store_fd, uffd;
     struct alive alive;
     /* Of this process: what is in the view (a bit an object), and how often it is pinned. */

@@ -4,6 +4,9 @@
  * finds it held by a member that has died takes it over and counts anew: what is resident, by the
  * words of the objects, and what members have pending. So a count that was half changed is put
  * right before anybody sees it.
+ *
+ * The word holds the number of the holder + 1 and, above it, how often its place had been taken: of
+ * two that have the same number one after the other, the second does not look like the first.
  */
 #include "shared/room.h"
 
@@ -12,10 +15,19 @@
 #include "shared/object.h"
 
 #define WAITED   0x80000000u
+#define NUMBER   0xffu
+#define JOINED   8 /* where that begins */
 #define SLEEP_NS 20000000
 
 /* Less than this part of the limit: the threads make room, until there is as much again. */
 #define LOW_PART 32
+
+_Static_assert(SHARED_MEMBERS < NUMBER, "a number + 1 fits");
+
+static uint32_t my_word(const struct shared *shared)
+{
+    return ((shared->joined << JOINED) & ~WAITED) | (shared->member + 1);
+}
 
 static bool resident(uint32_t word)
 {
@@ -38,12 +50,11 @@ static void count_anew(struct shared *shared)
 /* The holder has died: false when somebody else was faster, or it has not. */
 static bool inherit(struct shared *shared, uint32_t word)
 {
-    uint32_t holder = word & ~WAITED;
+    uint32_t holder = word & NUMBER;
 
     if (holder == shared->member + 1 || alive_is_held(&shared->alive, holder - 1))
         return false;
-    if (!atomic_compare_exchange_strong(&shared->file->room_lock, &word,
-                                        (shared->member + 1) | WAITED))
+    if (!atomic_compare_exchange_strong(&shared->file->room_lock, &word, my_word(shared) | WAITED))
         return false;
     count_anew(shared);
     return true;
@@ -52,7 +63,7 @@ static bool inherit(struct shared *shared, uint32_t word)
 static void lock_room(struct shared *shared)
 {
     _Atomic uint32_t *lock = &shared->file->room_lock;
-    uint32_t word = 0, mine = shared->member + 1;
+    uint32_t word = 0, mine = my_word(shared);
 
     if (atomic_compare_exchange_strong(lock, &word, mine))
         return;
@@ -171,9 +182,8 @@ void room_recover(struct shared *shared, unsigned dead)
 {
     uint32_t word = atomic_load(&shared->file->room_lock);
 
-    if ((word & ~WAITED) != dead + 1 ||
-        !atomic_compare_exchange_strong(&shared->file->room_lock, &word,
-                                        (shared->member + 1) | WAITED))
+    if ((word & NUMBER) != dead + 1 ||
+        !atomic_compare_exchange_strong(&shared->file->room_lock, &word, my_word(shared) | WAITED))
         return;
     count_anew(shared);
     unlock_room(shared);
