@@ -184,26 +184,36 @@ exported int uswap_shared_detach(void *address)
 
 /* ---- From below ---- */
 
+/* Who waits long for a member that is stopped waits outside now and then: fork and detach go on.
+ * The region may be gone when it comes back. */
 bool share_handle(const void *address, int *error)
 {
+    struct shared_patience patience = {0};
     struct shared *shared;
 
-    gate_enter();
-    shared = shared_find(address);
-    if (shared)
-        *error = shared_fault(shared, address);
-    gate_leave();
+    do {
+        gate_enter();
+        shared = shared_find(address);
+        if (shared)
+            *error = shared_fault(shared, address, &patience);
+        gate_leave();
+    } while (shared && *error == -EAGAIN);
     return shared != NULL;
 }
 
 bool share_pin(const void *address, size_t size, int *error)
 {
-    struct inside inside = inside_enter();
-    struct shared *shared = shared_find(address);
+    struct shared_patience patience = {0};
+    struct shared *shared;
 
-    if (shared)
-        *error = shared_pin(shared, address, size);
-    inside_leave(inside);
+    do {
+        struct inside inside = inside_enter();
+
+        shared = shared_find(address);
+        if (shared)
+            *error = shared_pin(shared, address, size, &patience);
+        inside_leave(inside);
+    } while (shared && *error == -EAGAIN);
     return shared != NULL;
 }
 

@@ -174,24 +174,31 @@ static bool turn_for_room(struct shared *shared, uint32_t pages)
     return false;
 }
 
-int clock_take_room(struct shared *shared, uint32_t pages)
+/* Somebody has died, or nobody gives way: look, and say so. */
+static int wait_for_room(struct shared *shared, uint32_t events, struct shared_patience *patience)
 {
     uint64_t errors = atomic_load(&shared->file->io_errors);
 
-    for (unsigned waits = 1;; waits++) {
-        uint32_t events = room_events(shared);
+    if (!patience->waits++)
+        patience->errors = errors;
+    if (patience->waits % WAITS_REAP == 0)
+        member_reap_all(shared);
+    if (patience->waits >= WAITS_SAY && errors != patience->errors)
+        return -EIO;
+    if (patience->waits == WAITS_SAY)
+        msg_warning("region %s: others hold all of its memory and do not give way; waiting",
+                    shared->name);
+    room_wait(shared, events);
+    return -EAGAIN;
+}
 
-        if (room_take(shared, pages) || turn_for_room(shared, pages))
-            return 0;
-        if (waits % WAITS_REAP == 0)
-            member_reap_all(shared);
-        if (waits >= WAITS_SAY && atomic_load(&shared->file->io_errors) != errors)
-            return -EIO;
-        if (waits == WAITS_SAY)
-            msg_warning("region %s: others hold all of its memory and do not give way; waiting",
-                        shared->name);
-        room_wait(shared, events);
-    }
+int clock_take_room(struct shared *shared, uint32_t pages, struct shared_patience *patience)
+{
+    uint32_t events = room_events(shared);
+
+    if (room_take(shared, pages) || turn_for_room(shared, pages))
+        return 0;
+    return wait_for_room(shared, events, patience);
 }
 
 uint64_t clock_evict_all(struct shared *shared)

@@ -16,9 +16,11 @@ bool clock_step(struct shared *shared);
 /* Make room ahead of demand, if there is little. */
 void clock_refill(struct shared *shared);
 
-/* Take room for so many pages, and make it if there is none. Waits while members that do not answer
- * hold everything. -EIO: nothing can leave, for the store cannot be written. */
-int clock_take_room(struct shared *shared, uint32_t pages) must_check;
+/* Take room for so many pages, and make it if there is none. -EAGAIN: members that do not answer
+ * hold everything; it has waited a little. -EIO: nothing can leave, for the store cannot be
+ * written. */
+int clock_take_room(struct shared *shared, uint32_t pages,
+                    struct shared_patience *patience) must_check;
 
 /* Send away all that nobody maps. Returns how many objects are in memory nevertheless. */
 uint64_t clock_evict_all(struct shared *shared) must_check;

@@ -17,6 +17,9 @@
 #define FULL_TRIES    100
 #define FULL_SLEEP_NS 20000000
 
+/* Of 20 ms at most each, inside the gate. */
+#define ROUNDS_INSIDE 5
+
 /* Where the thread that went through objects in order would go on, and how many came in last. */
 static __thread struct {
     const struct shared *shared;
@@ -71,19 +74,20 @@ static int map_and_release(struct shared *shared, uint64_t first, uint64_t count
 }
 
 /* Read ahead only while there is room: *count becomes 1. */
-static int take_room(struct shared *shared, uint64_t *count)
+static int take_room(struct shared *shared, uint64_t *count, struct shared_patience *patience)
 {
     if (*count > 1 && room_take(shared, (uint32_t)*count * shared_object_pages(shared)))
         return 0;
     *count = 1;
-    return clock_take_room(shared, shared_object_pages(shared));
+    return clock_take_room(shared, shared_object_pages(shared), patience);
 }
 
 /* 0: brought in, or somebody else is at it; the caller looks again when it is not mapped. */
-static int bring_in(struct shared *shared, uint64_t object, uint32_t kind, bool *done)
+static int bring_in(struct shared *shared, uint64_t object, uint32_t kind,
+                    struct shared_patience *patience, bool *done)
 {
     uint64_t wanted = run_length(shared, object, kind), count;
-    int error = take_room(shared, &wanted);
+    int error = take_room(shared, &wanted, patience);
 
     if (error)
         return error;
@@ -117,7 +121,8 @@ static int map_resident(struct shared *shared, uint64_t object, uint32_t word, b
     return map_and_release(shared, object, count);
 }
 
-static int resolve_once(struct shared *shared, uint64_t object, bool *done)
+static int resolve_once(struct shared *shared, uint64_t object, struct shared_patience *patience,
+                        bool *done)
 {
     uint32_t word = shared_load(shared, object);
 
@@ -136,7 +141,7 @@ static int resolve_once(struct shared *shared, uint64_t object, bool *done)
         shared_recover(shared, object, 0);
         return 0;
     default:
-        return bring_in(shared, object, word & (SHARED_STATE | SHARED_COPY), done);
+        return bring_in(shared, object, word & (SHARED_STATE | SHARED_COPY), patience, done);
     }
 }
 
@@ -149,21 +154,29 @@ static void wait_for_memory(struct shared *shared)
         futex_wait_shared(&shared->file->events, events, FULL_SLEEP_NS);
 }
 
-int shared_fault(struct shared *shared, const void *address)
+/* Once more, from within the gate or from outside. */
+static int again(struct shared_patience *patience)
+{
+    if (patience->rounds++ < ROUNDS_INSIDE)
+        return 0;
+    patience->rounds = 0;
+    return -EAGAIN;
+}
+
+int shared_fault(struct shared *shared, const void *address, struct shared_patience *patience)
 {
     uint64_t object = shared_object_of(shared, address);
-    unsigned full = 0;
     bool done = false;
     int error = 0;
 
     while (!done && !error) {
-        error = resolve_once(shared, object, &done);
-        if (error == -ENOSPC && full++ < FULL_TRIES) {
+        error = resolve_once(shared, object, patience, &done);
+        if (error == -ENOSPC && patience->full++ < FULL_TRIES) {
             wait_for_memory(shared);
-            error = 0;
-        } else if (error == -EAGAIN) {
-            error = 0;
+            error = -EAGAIN;
         }
+        if (!done && (!error || error == -EAGAIN))
+            error = again(patience);
     }
     if (room_is_low(shared) && !atomic_exchange(&shared->wanted, 1))
         futex_wake_all(&shared->wanted);
@@ -173,18 +186,15 @@ int shared_fault(struct shared *shared, const void *address)
 /* ---- Pins ---- */
 
 /* The pin is counted: from when nobody owns the object and we have it, nobody unmaps it. */
-static int hold(struct shared *shared, uint64_t object)
+static int hold(struct shared *shared, uint64_t object, struct shared_patience *patience)
 {
     int error = 0;
 
     while (!error) {
         uint32_t word = atomic_load(&shared->file->objects[object].word);
-        if (shared_owner_of(word))
-            shared_wait(shared, object, word);
-        else if (view_has(shared, object))
+        if (!shared_owner_of(word) && view_has(shared, object))
             return 0;
-        else
-            error = shared_fault(shared, shared_view(shared, object));
+        error = shared_fault(shared, shared_view(shared, object), patience);
     }
     return error;
 }
@@ -211,7 +221,7 @@ static bool too_many_pinned(struct shared *shared)
     return objects * shared_object_pages(shared) > atomic_load(&shared->file->limit) / 2;
 }
 
-static int pin_object(struct shared *shared, uint64_t object)
+static int pin_object(struct shared *shared, uint64_t object, struct shared_patience *patience)
 {
     uint16_t before = atomic_load(&shared->pins[object]);
     int error = 0;
@@ -225,7 +235,7 @@ static int pin_object(struct shared *shared, uint64_t object)
     if (before == 0 && too_many_pinned(shared))
         error = -ENOMEM;
     if (!error)
-        error = hold(shared, object);
+        error = hold(shared, object, patience);
     if (error)
         unpin(shared, object, object + 1);
     return error;
@@ -236,7 +246,8 @@ static uint64_t end_object(const struct shared *shared, const void *address, siz
     return min_u64(shared_object_of(shared, (const char *)address + size - 1) + 1, shared->count);
 }
 
-int shared_pin(struct shared *shared, const void *address, size_t size)
+int shared_pin(struct shared *shared, const void *address, size_t size,
+               struct shared_patience *patience)
 {
     uint64_t first = shared_object_of(shared, address), end, at = first;
     int error = 0;
@@ -245,7 +256,7 @@ int shared_pin(struct shared *shared, const void *address, size_t size)
         return 0;
     end = end_object(shared, address, size);
     for (; at < end && !error; at++)
-        error = pin_object(shared, at);
+        error = pin_object(shared, at, patience);
     if (error)
         unpin(shared, first, at - 1);
     return error;

@@ -33,12 +33,22 @@ int shared_unlink(const char *name) must_check;
 /* The region whose view holds the address, or NULL. In a fault handler, inside the gate. */
 struct shared *shared_find(const void *address);
 
-/* Resolve a fault at an address of its view. -EIO: the content is lost; -ENOSPC: /dev/shm is full.
- */
-int shared_fault(struct shared *shared, const void *address) must_check;
+/* What a fault that has to wait remembers; zero at first. */
+struct shared_patience {
+    unsigned rounds;      /* that did not get it, since it last was let in */
+    unsigned waits, full; /* for room; for /dev/shm to be less full */
+    uint64_t errors;      /* of the store when it began to wait for room */
+};
 
-/* uswap_pin() for a range that begins in its view. */
-int shared_pin(struct shared *shared, const void *address, size_t size) must_check;
+/* Resolve a fault at an address of its view. -EIO: the content is lost; -ENOSPC: /dev/shm is full;
+ * -EAGAIN: it has waited for another member for 100 ms or so. The caller leaves the gate, so that
+ * who closes it is not held up by one that is stopped, and comes again. */
+int shared_fault(struct shared *shared, const void *address,
+                 struct shared_patience *patience) must_check;
+
+/* uswap_pin() for a range that begins in its view. -EAGAIN as above, with nothing pinned. */
+int shared_pin(struct shared *shared, const void *address, size_t size,
+               struct shared_patience *patience) must_check;
 void shared_unpin(struct shared *shared, const void *address, size_t size);
 
 /* In the child of fork, which does not have the views yet: attach them again, at the same

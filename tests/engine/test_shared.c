@@ -2,16 +2,24 @@
 /* Shared regions: what each function promises. Processes at the same time: test_sharing.c. */
 #include "shared_kit.h"
 
-#include "shared/file.h"
+#include "shared/object.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static void *plain; /* for processes of a case to tell each other something */
+static atomic_bool touched;
+
+static void exit_at_once(unsigned unused)
+{
+}
 
 static void write_all(unsigned tag)
 {
@@ -291,6 +299,110 @@ static void a_damaged_word_hurts_its_object_only(uint64_t unused)
     remove_region();
 }
 
+/* ---- A member that is stopped ---- */
+
+static void attach_and_rest(unsigned unused)
+{
+    _Atomic unsigned *ready = plain;
+
+    join_region(0);
+    atomic_store(ready, (unsigned)getpid());
+    for (;;)
+        pause();
+}
+
+static struct shared_file *map_header(void)
+{
+    int fd = region_file();
+    void *file = mmap(NULL, 64 * KIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    expect(file != MAP_FAILED);
+    close(fd);
+    return file;
+}
+
+static unsigned number_of(const struct shared_file *file, pid_t pid)
+{
+    unsigned number = 0;
+
+    while (number < SHARED_MEMBERS && file->members[number].pid != (uint32_t)pid)
+        number++;
+    expect(number < SHARED_MEMBERS);
+    return number;
+}
+
+static void *touch(void *byte)
+{
+    expect(*(volatile char *)byte == 0);
+    atomic_store(&touched, true);
+    return NULL;
+}
+
+static void *pin(void *memory)
+{
+    expect(uswap_pin(memory, 1) == 0);
+    return touch(memory);
+}
+
+/* The word of an object as it is when its owner is stopped while it brings it in. What the process
+ * does meanwhile, fork and detach, does not wait for that. */
+static void a_wait_for_a_stopped_one_holds_up_nothing(void *(*wait)(void *))
+{
+    struct shared_file *file;
+    char *memory, *other;
+    pthread_t thread;
+    pid_t child;
+
+    plain = plain_memory(PAGE_SIZE);
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    child = start_child(attach_and_rest, 0);
+    while (!atomic_load((_Atomic unsigned *)plain))
+        usleep(1000);
+    memory = join_region(0);
+    other = join_region(0);
+    file = map_header();
+    kill(child, SIGSTOP);
+    atomic_store(&file->objects[3].word, (number_of(file, child) + 1) << SHARED_OWNER);
+    expect(pthread_create(&thread, NULL, wait, memory + 3 * SHARED_OBJECT_SIZE) == 0);
+    usleep(300000);
+    expect(wait_for_child(start_child(exit_at_once, 0)) == 0);
+    expect(uswap_shared_detach(other) == 0);
+    expect(!atomic_load(&touched));
+    atomic_store(&file->objects[3].word, SHARED_EMPTY);
+    expect(pthread_join(thread, NULL) == 0 && atomic_load(&touched));
+    kill(child, SIGKILL);
+    expect(wait_for_child(child) == 128 + SIGKILL);
+    remove_region();
+}
+
+static void a_fault_that_waits_holds_up_nothing(uint64_t unused)
+{
+    a_wait_for_a_stopped_one_holds_up_nothing(touch);
+}
+
+static void a_pin_that_waits_holds_up_nothing(uint64_t unused)
+{
+    a_wait_for_a_stopped_one_holds_up_nothing(pin);
+}
+
+/* Somebody died who had the lock of the count, and its place may have been taken since. */
+static void the_lock_of_the_dead_is_inherited(uint64_t unused)
+{
+    struct shared_file *file;
+    char *memory;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    file = map_header();
+    engine_fill(memory, SHARED_SIZE / 2, 1);
+    atomic_store(&file->used, 12345678);
+    atomic_store(&file->room_lock, 7u << 8 | 6);
+    engine_fill(memory, SHARED_SIZE, 1);
+    engine_verify(memory, SHARED_SIZE, 1);
+    expect(atomic_load(&file->used) <= SHARED_RAM >> PAGE_SHIFT, "%lu", atomic_load(&file->used));
+    remove_region();
+}
+
 static void a_region_without_its_store_can_be_removed(uint64_t unused)
 {
     char store[SHARED_PATH_MAX];
@@ -466,6 +578,13 @@ static const struct engine_case cases[] = {
     {.name = "locked_memory_loses_nothing", .run = locked_memory_loses_nothing},
     {.name = "pins_leave_room_for_faults", .run = pins_leave_room_for_faults},
     {.name = "a_damaged_word_hurts_its_object_only", .run = a_damaged_word_hurts_its_object_only},
+    {.name = "a_fault_that_waits_holds_up_nothing",
+     .run = a_fault_that_waits_holds_up_nothing,
+     .seconds = 20},
+    {.name = "a_pin_that_waits_holds_up_nothing",
+     .run = a_pin_that_waits_holds_up_nothing,
+     .seconds = 20},
+    {.name = "the_lock_of_the_dead_is_inherited", .run = the_lock_of_the_dead_is_inherited},
     {.name = "a_region_without_its_store_can_be_removed",
      .run = a_region_without_its_store_can_be_removed},
     {.name = "a_store_that_another_has_used_is_refused",
