@@ -8,8 +8,8 @@
  *
  *     profile_miss [DIRECTORY] [SECONDS]
  *
- * 1 GiB of which 256 MiB are resident, as in bench/run; the file in DIRECTORY (/var/tmp) is
- * unlinked.
+ * 1 GiB of which 256 MiB are resident, as in uswap bench --size 1G; the file in DIRECTORY
+ * (/var/tmp) is unlinked.
  */
 #include "base/base.h"
 #include "base/clock.h"

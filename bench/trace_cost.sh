@@ -13,8 +13,8 @@ once() {
     local out=$1
     shift
     "$build/uswap" run --ram 64M --swap "$work:2G" "$@" -- "$build/bench/workload" --size 256M \
-        --cases fill,seqread,randread --seconds 1.5 |
-        sed -n 's/.*"case":"\([a-z0-9]*\)".*"ops":\([0-9]*\),.*"ns":\([0-9]*\).*/\1 \2 \3/p' |
+        --cases fill,seq-read,rand-read --seconds 1.5 |
+        sed -n 's/.*"case":"\([a-z0-9-]*\)".*"ops":\([0-9]*\),.*"ns":\([0-9]*\),.*/\1 \2 \3/p' |
         awk '{ print $1, $3 / $2 }' >"$out"
 }
 
@@ -30,7 +30,7 @@ for ((i = 0; i < pairs; i++)); do
     join <(sort "$work/plain.$i") <(sort "$work/with.$i") | awk '{ print $1, $2, $3, $3 / $2 }' >>"$work/all"
 done
 echo "trace: $(($(stat -c %s "$work/trace") >> 10)) KiB a run"
-for case in fill seqread randread; do
+for case in fill seq-read rand-read; do
     grep "^$case " "$work/all" | sort -k4 -n | awk -v name="$case" '
         { plain[NR] = $2; with[NR] = $3; ratio[NR] = $4 }
         END { m = int((NR + 1) / 2)

@@ -44,6 +44,7 @@ const struct command *const command_table[] = {
     &command_report,
     &command_pool,
     &command_region,
+    &command_bench,
     &command_completion,
     &command_help_row,
     &command_version,

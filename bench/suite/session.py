@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Runs one session of one rival and gives back what it measured, as dictionaries."""
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+import time
+
+import limits
+import programs
+import undo
+
+LEAST = 8 << 20  # the smallest budget that uswap takes
+TIMEOUT = 900  # seconds that a session may take
+
+
+class Failed(Exception):
+    """It ran, and ended wrong."""
+
+
+class Session:
+    def __init__(self, options, inputs, progress):
+        self.options, self.inputs, self.progress = options, inputs, progress
+
+    def limit(self, workload):
+        limit = self.options.ram or self.options.size // workload.part
+        return limit if workload.program == 'workload' else max(limit // programs.PART, LEAST)
+
+    def run(self, rival, group):
+        """Measurements of the workloads of a group under a rival."""
+        first = group[0]
+        size = self.options.size if first.program == 'workload' else self.inputs.size
+        steps = len(undo.steps)
+        try:
+            if rival.takes not in ('all', first.program):
+                return []
+            prefix = rival.open(self.limit(first), size)
+            undo.check()
+            if rival.name == 'device':
+                return self.device(group, rival.place)
+            if first.program == 'workload':
+                return self.cases(rival, prefix, group)
+            return [self.program(rival, prefix, first)]
+        finally:
+            undo.undo(steps)
+
+    # ---- the workload, whose lines are measurements ----
+
+    def cases(self, rival, prefix, group):
+        group = [w for w in group if not (rival.name == 'mmap' and w.anonymous)]
+        names = [w.case for w in group]
+        cases = names if 'fill' in names else ['fill', *names]
+        first = group[0] if group else None
+        if not first:
+            return []
+        command = [*prefix, f'{self.options.programs}/workload', '--size', str(self.options.size),
+                   '--ram', str(self.limit(first)), '--seconds', str(self.options.seconds),
+                   '--content', first.content, '--cases', ','.join(cases), *rival.arguments(self.limit(first))]
+        if first.content == 'typical':
+            command += ['--corpus', self.inputs.corpus()]
+        lines, beside = self.watch(rival, command, cases)
+        by_case = {line['case']: line for line in lines}
+        return [{**by_case[w.case], 'workload': w.name, 'beside_bytes': beside} for w in group]
+
+    def watch(self, rival, command, cases):
+        """Wait for it; what it has finished shows in the progress line."""
+        beside = 0
+        with tempfile.TemporaryFile('w+') as out, tempfile.TemporaryFile('w+') as err:
+            child = self.start(command, out, err)
+            begin = time.monotonic()
+            while child.poll() is None and not undo.stopped and time.monotonic() - begin < TIMEOUT:
+                beside = max(beside, rival.beside())
+                done = self.lines_of(out)
+                if len(done) < len(cases):
+                    self.progress.show(rival.title, cases[len(done)])
+                time.sleep(0.05)
+            self.finish(child, err)
+            return [json.loads(line) for line in self.lines_of(out)], beside
+
+    @staticmethod
+    def lines_of(out):
+        text = os.pread(out.fileno(), 1 << 26, 0).decode()
+        return [line for line in text.split('\n')[:-1] if line]
+
+    @staticmethod
+    def start(command, out, err):
+        undo.check()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
+                                 env={**os.environ, 'LC_ALL': 'C'})
+        undo.children.add(child)
+        return child
+
+    @staticmethod
+    def finish(child, err):
+        late = child.poll() is None
+        undo.end(child)
+        undo.check()
+        err.seek(0)
+        lines = err.read().strip().splitlines()
+        if late:
+            raise Failed(f'took more than {TIMEOUT} s')
+        if child.returncode == -9:
+            raise Failed('was killed, by the kernel if by nobody else: no memory within the limit')
+        if child.returncode:
+            raise Failed(f'ended with {child.returncode}: {lines[-1] if lines else "no message"}')
+
+    # ---- a real program, whose output must be the same each time ----
+
+    def program(self, rival, prefix, workload):
+        command = self.inputs.command(workload.program)
+        self.progress.show(rival.title, workload.name)
+        beside, digest = 0, hashlib.sha256()
+        with tempfile.TemporaryFile('w+') as err:
+            begin = time.monotonic()
+            child = self.start([*prefix, *command], subprocess.PIPE, err)
+            while block := child.stdout.read1(1 << 20):
+                digest.update(block)
+                beside = max(beside, rival.beside())
+            child.stdout.close()
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            seconds = time.monotonic() - begin
+            self.finish(child, err)
+        self.inputs.expect(workload.program, digest.hexdigest(), Failed)
+        return {'case': workload.case, 'workload': workload.name, 'ops': 1, 'bytes': 0, 'ns': int(seconds * 1e9),
+                'rss_peak_bytes': usage.ru_maxrss * 1024, 'beside_bytes': beside}
+
+    # ---- the device ----
+
+    JOBS = {  # case: block, options
+        'fill': (1 << 20, ['--rw=write', '--ioengine=libaio', '--iodepth=4']),
+        'seq-read': (1 << 20, ['--rw=read', '--ioengine=libaio', '--iodepth=4']),
+        'rand-read': (4096, ['--rw=randread', '--ioengine=psync']),
+        'rand-read-2': (4096, ['--rw=randread', '--ioengine=psync', '--numjobs=2']),
+        'rand-read-8': (4096, ['--rw=randread', '--ioengine=psync', '--numjobs=8']),
+    }
+
+    def device(self, group, place):
+        cases = [w for w in group if w.case in self.JOBS and w.content == 'random' and w.part == 4]
+        path = f'{place}/fio'
+        undo.later('a file of fio', lambda: os.path.exists(path) and os.unlink(path))
+        return [self.device_case(w, path) for w in cases]
+
+    def device_case(self, workload, path):
+        block, job = self.JOBS[workload.case]
+        command = ['fio', f'--name={workload.case}', f'--filename={path}', f'--size={self.options.size}', '--direct=1',
+                   f'--bs={block}', '--time_based', f'--runtime={max(1, round(self.options.seconds))}',
+                   '--ramp_time=0.3', '--thread', '--group_reporting', '--randrepeat=0', '--output-format=json', *job]
+        self.progress.show('device (fio)', workload.name)
+        with tempfile.TemporaryFile('w+') as out, tempfile.TemporaryFile('w+') as err:
+            child = self.start(command, out, err)
+            while child.poll() is None and not undo.stopped:
+                time.sleep(0.05)
+            self.finish(child, err)
+            out.seek(0)
+            text = out.read()
+        job = json.loads(text[text.index('{'):])['jobs'][0]
+        side = job['write' if job['write']['total_ios'] else 'read']
+        percentiles = side['clat_ns'].get('percentile', {})
+        return {'case': workload.case, 'workload': workload.name, 'ops': side['total_ios'], 'bytes': side['io_bytes'],
+                'ns': side['runtime'] * 1000000, 'p50_ns': percentiles.get('50.000000'),
+                'p99_ns': percentiles.get('99.000000'), 'p999_ns': percentiles.get('99.900000')}
