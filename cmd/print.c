@@ -37,6 +37,8 @@ static const char *const counter_names[STAT_COUNT] = {
     [STAT_OBJECTS_POISONED] = "objects_poisoned",
     [STAT_BYTES_READ] = "bytes_read",
     [STAT_BYTES_WRITTEN] = "bytes_written",
+    [STAT_PAGES_PACKED] = "pages_compressed",
+    [STAT_PAGES_UNPACKED] = "pages_decompressed",
     [STAT_IO_ERRORS] = "io_errors",
     [STAT_SWAP_NS] = "swap_ns",
 };

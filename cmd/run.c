@@ -92,6 +92,14 @@ static int read_mmap(const char *label, const char *value, void *target)
     return config_read_mmap(label, value, target);
 }
 
+static const char *compress_given;
+
+static int read_compress(const char *label, const char *value, void *target)
+{
+    compress_given = value;
+    return config_read_compress(label, value, target);
+}
+
 static const struct option options[] = {
     {"--ram", "SIZE",
      "memory that may be resident, of the program and all it starts together;\n"
@@ -105,6 +113,10 @@ static const struct option options[] = {
     {"--mmap", "yes|no|SIZE",
      "swap private anonymous mappings, too, from SIZE on; yes: from 256K on; default: no",
      read_mmap},
+    {"--compress", "auto|off|lz4|zstd",
+     "keep what leaves compressed in a part of the memory; default: auto, which is lz4 where\n"
+     "                          it gains something",
+     read_compress},
     {"--stats", "FILE",
      "write statistics there at exit, as JSON (%p: one file a process); -: a summary on stderr",
      read_stats},
@@ -137,6 +149,8 @@ static int export_options(const struct uswap_options *given)
         failed |= setenv("USWAP_TRACE", given->trace_path, 1);
     if (given->log_path)
         failed |= setenv("USWAP_LOG_FILE", given->log_path, 1);
+    if (compress_given)
+        failed |= setenv("USWAP_COMPRESS", compress_given, 1);
     if (given->mmap_threshold == CONFIG_MMAP_NONE) {
         failed |= setenv("USWAP_MMAP", "no", 1);
     } else if (given->mmap_threshold) {

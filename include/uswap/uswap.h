@@ -48,6 +48,15 @@ struct uswap_store_options {
     uint64_t size;
 };
 
+/* Whether evicted content is kept compressed in a part of the budget before it goes to a store. How
+ * large that part is follows what it gains; what does not shrink goes to the store. */
+enum uswap_compress {
+    USWAP_COMPRESS_AUTO, /* as LZ4, but not with a budget below 32 MiB */
+    USWAP_COMPRESS_OFF,
+    USWAP_COMPRESS_LZ4,  /* fast */
+    USWAP_COMPRESS_ZSTD, /* smaller, and slower by half */
+};
+
 struct uswap_options {
     /* sizeof(struct uswap_options); uswap_options_init() sets it. */
     size_t struct_size;
@@ -73,16 +82,18 @@ struct uswap_options {
     /* The preload library only: private anonymous mappings of at least so many bytes come from the
      * engine, too. 0, or UINT64_MAX: none do. */
     uint64_t mmap_threshold;
+    /* An enum uswap_compress. */
+    int compress;
 };
 
 /* Set every option to its default. */
 void uswap_options_init(struct uswap_options *options);
 
 /* As uswap_options_init(), then read USWAP_RAM, USWAP_POOL, USWAP_SWAP (PATH[:SIZE], separated by
- * commas), USWAP_STATS, USWAP_MMAP, USWAP_LOG_FILE, USWAP_LOG (error, warning, info or debug) and
- * USWAP_TRACE (FILE; the trace goes to FILE.PID, unless uswap run has started this process).
- * -EINVAL for a value that cannot be read; a message names it. The strings in *options stay valid
- * for the life of the process. */
+ * commas), USWAP_COMPRESS, USWAP_STATS, USWAP_MMAP, USWAP_LOG_FILE, USWAP_LOG (error, warning, info
+ * or debug) and USWAP_TRACE (FILE; the trace goes to FILE.PID, unless uswap run has started this
+ * process). -EINVAL for a value that cannot be read; a message names it. The strings in *options
+ * stay valid for the life of the process. */
 int uswap_options_from_env(struct uswap_options *options);
 
 /* Start the engine. options NULL: as from the environment. Once per process; -EALREADY later.
@@ -232,9 +243,13 @@ struct uswap_stats {
     uint64_t fault_ns_p50;     /* time in the fault handler */
     uint64_t fault_ns_p99;
     uint64_t fault_ns_max;
-    uint64_t elapsed_ns;       /* since the start, or the fork */
-    uint64_t swap_ns;          /* what threads spent on swapping, added up */
-    uint64_t ram_needed_bytes; /* a budget with which nothing would have been swapped so far */
+    uint64_t elapsed_ns;           /* since the start, or the fork */
+    uint64_t swap_ns;              /* what threads spent on swapping, added up */
+    uint64_t ram_needed_bytes;     /* a budget with which nothing would have been swapped so far */
+    uint64_t compressed_ram_bytes; /* part of resident_bytes: what compressed RAM takes */
+    uint64_t compressed_bytes;     /* how much content is in there */
+    uint64_t bytes_compressed;     /* put there instead of being written */
+    uint64_t bytes_decompressed;   /* taken from there instead of being read */
 };
 
 /* Copy the statistics; size is sizeof(struct uswap_stats) as the caller was compiled. */

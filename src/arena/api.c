@@ -12,6 +12,7 @@
 #include "base/msg.h"
 #include "object/budget.h"
 #include "observe/stats.h"
+#include "store/packed.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -220,6 +221,8 @@ exported int uswap_get_stats(struct uswap_stats *stats, size_t size)
     now.committed_bytes = commit_total();
     now.store_capacity_bytes = store_capacity();
     now.store_used_bytes = store_used();
+    now.compressed_ram_bytes = (uint64_t)packed_segments() * PACKED_SEGMENT_BYTES;
+    now.compressed_bytes = packed_pages() * PAGE_SIZE;
     now.ram_needed_bytes = supply_budget_for(budget_demand_peak());
     memset(stats, 0, size);
     memcpy(stats, &now, min_u64(size, sizeof(now)));

@@ -15,6 +15,7 @@
 #include "arena/gate.h"
 #include "arena/inside.h"
 #include "arena/join.h"
+#include "arena/pack.h"
 #include "arena/region.h"
 #include "arena/serve.h"
 #include "arena/supply.h"
@@ -170,6 +171,10 @@ static int check_options(const struct uswap_options *options, uint64_t ram)
         msg_error("RAM budget of %lu bytes: at least 8M is needed", (unsigned long)ram);
         return -EINVAL;
     }
+    if (options->compress < USWAP_COMPRESS_AUTO || options->compress > USWAP_COMPRESS_ZSTD) {
+        msg_error("compress %d: is none of enum uswap_compress", options->compress);
+        return -EINVAL;
+    }
     if (options->stores_count > USWAP_MAX_STORES) {
         msg_error("%u stores: %u are possible", options->stores_count, USWAP_MAX_STORES);
         return -EINVAL;
@@ -197,7 +202,9 @@ static int start_with_stores(const struct uswap_options *options, uint64_t ram)
 
     if (error)
         return error;
-    error = start_engine(ram);
+    error = pack_start(options->compress, max_pages(ram));
+    if (!error)
+        error = start_engine(ram);
     if (error)
         store_close();
     return error;

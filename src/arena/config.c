@@ -317,6 +317,24 @@ int config_read_mmap(const char *label, const char *text, struct uswap_options *
     return 0;
 }
 
+static const char *const compress_names[] = {
+    [USWAP_COMPRESS_AUTO] = "auto",
+    [USWAP_COMPRESS_OFF] = "off",
+    [USWAP_COMPRESS_LZ4] = "lz4",
+    [USWAP_COMPRESS_ZSTD] = "zstd",
+};
+
+int config_read_compress(const char *label, const char *text, struct uswap_options *options)
+{
+    for (size_t i = 0; i < array_size(compress_names); i++) {
+        if (strcmp(text, compress_names[i]) != 0)
+            continue;
+        options->compress = (int)i;
+        return 0;
+    }
+    return refuse(label, text, "no such way; give auto, off, lz4 or zstd");
+}
+
 /* ---- the environment ---- */
 
 struct variable {
@@ -325,10 +343,15 @@ struct variable {
 };
 
 static const struct variable variables[] = {
-    {"USWAP_LOG=", read_log_level},      {"USWAP_LOG_FILE=", config_read_log},
-    {"USWAP_RAM=", config_read_ram},     {"USWAP_POOL=", config_read_pool},
-    {"USWAP_SWAP=", config_add_stores},  {"USWAP_STATS=", config_read_stats},
-    {"USWAP_TRACE=", config_read_trace}, {"USWAP_MMAP=", config_read_mmap},
+    {"USWAP_LOG=", read_log_level},
+    {"USWAP_LOG_FILE=", config_read_log},
+    {"USWAP_RAM=", config_read_ram},
+    {"USWAP_POOL=", config_read_pool},
+    {"USWAP_SWAP=", config_add_stores},
+    {"USWAP_STATS=", config_read_stats},
+    {"USWAP_TRACE=", config_read_trace},
+    {"USWAP_MMAP=", config_read_mmap},
+    {"USWAP_COMPRESS=", config_read_compress},
 };
 
 static const char *find_variable(char **environment, const char *label)

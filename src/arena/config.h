@@ -56,6 +56,10 @@ int config_read_stats(const char *label, const char *text,
 int config_read_trace(const char *label, const char *text,
                       struct uswap_options *options) must_check;
 int config_read_log(const char *label, const char *text, struct uswap_options *options) must_check;
+/* auto, off, lz4 or zstd. */
+int config_read_compress(const char *label, const char *text,
+                         struct uswap_options *options) must_check;
+
 /* yes, no, or the size from which on. */
 int config_read_mmap(const char *label, const char *text, struct uswap_options *options) must_check;
 

@@ -18,6 +18,7 @@
 #include "arena/clean.h"
 #include "arena/discard.h"
 #include "arena/masked.h"
+#include "arena/pack.h"
 #include "arena/reclaim.h"
 #include "arena/region.h"
 #include "arena/supply.h"
@@ -291,13 +292,13 @@ static void write_done(struct store_write *write, int error)
 
 /* ---- Writing ---- */
 
-/* Look at one page of a masked object: give up a slot that does not hold it, and note it as dirty.
- */
+/* Look at one page of a masked object: give up a slot that does not hold it, and have compressed
+ * RAM hold it, or note it as dirty. */
 static void classify_page(struct batch *batch, object_t page, frame_t frame)
 {
     slot_t *slot = &objects.slots[page];
     const void *content = frame_address(frame);
-    bool zero;
+    bool zero, again = *slot != SLOT_NONE;
     uint64_t checksum;
 
     if (*slot == SLOT_GONE)
@@ -307,8 +308,8 @@ static void classify_page(struct batch *batch, object_t page, frame_t frame)
     if (!zero && *slot != SLOT_NONE && store_slot_checksum(*slot) == checksum)
         return;
     store_drop_references(slot, 1);
-    *slot = SLOT_NONE;
-    if (!zero)
+    *slot = zero ? SLOT_NONE : pack_page(page, content, checksum, again);
+    if (!zero && *slot == SLOT_NONE)
         batch->dirty[batch->dirty_count++] = (struct dirty){page, frame, checksum};
 }
 
@@ -497,18 +498,21 @@ static uint32_t write_step(uint32_t pages, bool by_task)
 
 uint32_t evict_step(uint32_t pages)
 {
-    uint32_t left = 0, freed = 0;
+    uint32_t left = 0, freed = 0, balanced = pack_balance(false);
 
     if (pool_masked_pages() < masked_target() + pages)
         left = leave_step(pages, EVICT_STEP_MAX);
     if (pool_masked_pages() >= masked_target() || !left)
         freed = write_step(pages, false);
-    return left + freed;
+    if (!left && !freed && !balanced)
+        balanced = pack_shrink(false);
+    return left + freed + balanced;
 }
 
 /* What it is going to write counts as being written from when it was asked for. */
 static void run_write_task(struct store_task *task)
 {
+    pack_balance(true);
     write_step(TASK_PAGES, true);
     atomic_fetch_sub(&evict.in_flight, TASK_PAGES);
     atomic_store(&evict.write_pending, false);

@@ -13,6 +13,7 @@
 #include "arena/discard.h"
 #include "arena/evict.h"
 #include "arena/masked.h"
+#include "arena/pack.h"
 #include "arena/region.h"
 #include "arena/stream.h"
 #include "arena/supply.h"
@@ -405,6 +406,10 @@ static int read_page(struct work *work, struct slot_run *run, slot_t slot, char 
         memset(content, 0, PAGE_SIZE);
         return 0;
     }
+    error = store_read_packed(slot, content);
+    if (error != -ENOENT)
+        return error;
+    error = 0;
     if (slot != run->first + run->count || run->count == STORE_RUN_MAX || !run->count) {
         begin_read(work, run->first);
         if (work->read_count == READS_MAX)
@@ -516,6 +521,19 @@ static void poison(object_t object, int error)
     object_publish(object, OBJECT_POISONED, 0);
 }
 
+/* Compressed RAM learns from the pages that come alone. */
+static void note_alone(const struct work *work)
+{
+    uint32_t distance = evict_clock() - work->wheres[0];
+
+    if (work->end - work->first != 1 || objects.slots[work->first] == SLOT_NONE)
+        return;
+    if (work->buffers_begun)
+        pack_note_miss(work->first, frame_address(work->runs[0].first), distance);
+    else
+        pack_note_hit(distance);
+}
+
 static int read_and_place(struct work *work, bool *unreadable)
 {
     int error;
@@ -523,6 +541,8 @@ static int read_and_place(struct work *work, bool *unreadable)
     take_frames(work, OBJECT_EVICTED);
     parts_end(PART_FRAME);
     error = read_frames(work);
+    if (!error)
+        note_alone(work);
     *unreadable = error != 0;
     if (!error)
         return place(work);
@@ -536,6 +556,7 @@ int fill_read(object_t object, uint64_t word, const struct fill_wish *wish, uint
     bool unreadable = false;
     int error;
 
+    work->wheres[0] = object_where_of(word);
     claim_following(work, ahead_end(object, wish->pages));
     work->protect = should_protect(work, wish);
     error = live_pages(work) ? read_and_place(work, &unreadable) : -EFAULT;

@@ -34,6 +34,7 @@ struct region {
     _Atomic uint64_t reads;     /* faults that read from a store */
     _Atomic uint64_t evictions; /* objects */
     _Atomic int clean_score;    /* see clean.c */
+    _Atomic int pack_score;     /* see pack.c */
     struct region *next_free;
 };
 

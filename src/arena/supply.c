@@ -15,6 +15,7 @@
 #include "mask/mask.h"
 #include "object/budget.h"
 #include "object/pool.h"
+#include "store/packed.h"
 
 #include <errno.h>
 
@@ -173,6 +174,12 @@ static bool enough_in_flight(uint32_t count)
     return evict_in_flight() >= (uint64_t)count + atomic_load(&supply.low);
 }
 
+/* Whether something is being written that frees memory when that is done. */
+static bool is_under_way(void)
+{
+    return evict_in_flight() || packed_pages_in_flight();
+}
+
 /* Of another member of the pool: worth the way there and back, and a small part of the pool. */
 static uint32_t to_ask(uint32_t count)
 {
@@ -196,7 +203,7 @@ unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
             fruitless = 0;
             continue;
         }
-        if (!evict_in_flight() && ++fruitless > fruitless_max())
+        if (!is_under_way() && ++fruitless > fruitless_max())
             exceed(count);
         else
             wait_for_event(seen);
@@ -234,8 +241,7 @@ static uint64_t release_runs(const struct frame_run *runs, unsigned count)
     return pages;
 }
 
-/* Give free frames back to the system, at most count. */
-static uint64_t release_frames(uint64_t count)
+uint64_t supply_release(uint64_t count)
 {
     struct frame_run runs[RELEASE_RUNS];
     uint64_t released = 0;
@@ -254,7 +260,7 @@ static uint64_t release_frames(uint64_t count)
 
 bool supply_lend(uint32_t count)
 {
-    uint64_t released = release_frames(count);
+    uint64_t released = supply_release(count);
     bool left;
 
     budget_return();
@@ -273,7 +279,7 @@ static void pay_debt(void)
     int64_t room = budget_headroom();
 
     if (unlikely(room < 0))
-        release_frames((uint64_t)-room);
+        supply_release((uint64_t)-room);
 }
 
 /* Fills copy where there is room: frames beyond those that reads need become room. */
@@ -282,7 +288,7 @@ static void make_room(void)
     uint32_t part = atomic_load_explicit(&supply.low, memory_order_relaxed) / 4;
 
     if (budget_headroom() < part && frame_free_count() > 2 * (uint64_t)part)
-        release_frames(part);
+        supply_release(part);
 }
 
 /* What a member of a pool holds changes: the tables follow. */
@@ -338,14 +344,14 @@ int supply_shrink(void)
 {
     for (unsigned fruitless = 0; budget_headroom() < 0;) {
         uint32_t seen = atomic_load(&supply.events);
-        if (release_frames((uint64_t)-budget_headroom()))
+        if (supply_release((uint64_t)-budget_headroom()))
             continue;
         if (evict(EVICT_STEP_MAX)) {
             fruitless = 0;
             continue;
         }
         wait_for_event(seen);
-        if (!evict_in_flight() && ++fruitless > FRUITLESS_MAX)
+        if (!is_under_way() && ++fruitless > FRUITLESS_MAX)
             return -EBUSY;
     }
     return 0;

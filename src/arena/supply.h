@@ -37,6 +37,10 @@ void supply_refill(void);
 /* Bring the resident memory under the budget after it was made smaller. -EBUSY: it cannot be. */
 int supply_shrink(void) must_check;
 
+/* Give free frames back to the system, at most count: they are room in the budget then. Returns how
+ * many. */
+uint64_t supply_release(uint64_t count);
+
 /* One step towards giving count pages back to the pool of processes: frames that are free, else an
  * eviction is started. true: something was given or is on its way. */
 bool supply_lend(uint32_t count);

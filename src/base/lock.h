@@ -24,6 +24,7 @@ enum lock_rank {
     RANK_FRAME,   /* free frames and holes */
     RANK_RESERVE, /* what of the stores is in service, shared by a family of processes */
     RANK_SLOT,    /* free slots, shared as well */
+    RANK_PACKED,  /* compressed RAM */
     RANK_IO,      /* the queue of the swap thread */
 };
 

@@ -38,6 +38,8 @@ void stats_fill(struct uswap_stats *stats)
     stats->pinned_bytes = stats_pinned_pages() * PAGE_SIZE;
     stats->bytes_read = sum(STAT_BYTES_READ);
     stats->bytes_written = sum(STAT_BYTES_WRITTEN);
+    stats->bytes_compressed = sum(STAT_PAGES_PACKED) * PAGE_SIZE;
+    stats->bytes_decompressed = sum(STAT_PAGES_UNPACKED) * PAGE_SIZE;
     stats->io_errors = sum(STAT_IO_ERRORS);
     stats->swap_ns = sum(STAT_SWAP_NS);
     stats->elapsed_ns = clock_now_ns() - status_page.started_ns;
@@ -95,6 +97,10 @@ static const struct field {
     FIELD(elapsed_ns),
     FIELD(swap_ns),
     FIELD(ram_needed_bytes),
+    FIELD(compressed_ram_bytes),
+    FIELD(compressed_bytes),
+    FIELD(bytes_compressed),
+    FIELD(bytes_decompressed),
 #undef FIELD
 };
 _Static_assert(array_size(fields) * sizeof(uint64_t) == sizeof(struct uswap_stats),
@@ -143,6 +149,10 @@ static void write_cost(struct text *text, const struct uswap_stats *stats)
            (unsigned long)stats->objects_read_ahead);
     append_size(text, "; read ", stats->bytes_read);
     append_size(text, ", written ", stats->bytes_written);
+    if (stats->bytes_compressed) {
+        append_size(text, "; compressed ", stats->bytes_compressed);
+        append_size(text, ", read back ", stats->bytes_decompressed);
+    }
     append_size(text, "\nuswap: nothing would have been swapped with --ram ",
                 stats->ram_needed_bytes);
     append(text, "\n");

@@ -25,7 +25,7 @@
 
 #define STATUS_NAME    "uswap-status"
 #define STATUS_MAGIC   UINT64_C(0x7375746174737775) /* "uwstatus" */
-#define STATUS_VERSION 1
+#define STATUS_VERSION 2
 
 #define STATUS_SECOND_NS UINT64_C(1000000000)
 
@@ -45,6 +45,8 @@ enum stats_counter {
     STAT_OBJECTS_POISONED,
     STAT_BYTES_READ,
     STAT_BYTES_WRITTEN,
+    STAT_PAGES_PACKED,   /* into compressed RAM instead of a file */
+    STAT_PAGES_UNPACKED, /* read from there */
     STAT_IO_ERRORS,
     STAT_SWAP_NS, /* time that threads of the program spent on swapping */
     STAT_COUNT,

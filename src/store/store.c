@@ -19,6 +19,7 @@
 #include "store/checksum.h"
 #include "store/inflight.h"
 #include "store/member.h"
+#include "store/packed.h"
 #include "store/reserve.h"
 #include "store/stores.h"
 
@@ -144,6 +145,8 @@ void store_close(void)
 {
     inflight_hold(&inflight);
     io_stop();
+    packed_stop();
+    codec_stop();
     reserve_stop();
     slot_stop();
     for (unsigned i = 0; i < stores_count; i++)
@@ -249,9 +252,18 @@ int store_take_slots(unsigned want, slot_t *first, unsigned *count)
     return slot_take(want, first, count);
 }
 
+/* Those that compressed RAM is writing out are dropped when that is done. */
 void store_drop_references(const slot_t *slots, size_t count)
 {
-    slot_drop_references(slots, count);
+    size_t from = 0;
+
+    for (size_t i = 0; packed_is_on() && i < count; i++) {
+        if (packed_forget(slots[i]))
+            continue;
+        slot_drop_references(slots + from, i - from);
+        from = i + 1;
+    }
+    slot_drop_references(slots + from, count - from);
 }
 
 void store_retire_slots(slot_t first, unsigned count)
@@ -272,6 +284,60 @@ uint64_t store_slot_checksum(slot_t slot)
 uint64_t store_page_checksum(const void *page)
 {
     return checksum_page(page);
+}
+
+int store_open_packed(enum codec codec, uint64_t bytes)
+{
+    const struct store *last = &stores[stores_count - 1];
+    int error = codec_start(codec);
+
+    if (error || codec == CODEC_NONE)
+        return error;
+    return packed_start((uint64_t)(last->first_unit + last->unit_count) * UNIT_SLOTS,
+                        (uint32_t)min_u64(bytes / PACKED_SEGMENT_BYTES, UINT32_MAX));
+}
+
+bool store_pack(const void *page, uint64_t checksum, slot_t *slot)
+{
+    struct packed_page packed;
+    unsigned count;
+    bool kept = false;
+
+    if (!codec_pack(page, &packed))
+        return false;
+    if (slot_take(1, slot, &count) == 0) {
+        slot_set_checksums(*slot, 1, &checksum);
+        kept = packed_put(*slot, &packed, false);
+        if (!kept)
+            slot_drop_references(slot, 1);
+    }
+    codec_release(&packed);
+    stats_add(STAT_PAGES_PACKED, kept);
+    return kept;
+}
+
+bool store_keep_packed(slot_t slot, const void *page)
+{
+    struct packed_page packed;
+    bool kept;
+
+    if (!codec_pack(page, &packed))
+        return false;
+    kept = packed_put(slot, &packed, true);
+    codec_release(&packed);
+    stats_add(STAT_PAGES_PACKED, kept);
+    return kept;
+}
+
+int store_read_packed(slot_t slot, void *page)
+{
+    int error = packed_get(slot, page);
+
+    if (!error && checksum_page(page) != slot_checksum(slot))
+        error = -EBADMSG;
+    if (!error)
+        stats_add(STAT_PAGES_UNPACKED, 1);
+    return error;
 }
 
 static size_t total_length(const struct iovec *buffers, unsigned count)
@@ -414,7 +480,8 @@ const char *store_describe(slot_t slot, char *buffer, size_t size)
 {
     const struct store *store = store_of(slot);
 
-    fmt_write(buffer, size, "%s offset %lu", store->file.path, offset_of(store, slot));
+    fmt_write(buffer, size, "%s%s offset %lu", packed_has(slot) ? "compressed RAM for " : "",
+              store->file.path, offset_of(store, slot));
     return buffer;
 }
 
@@ -476,6 +543,7 @@ void store_fork_child(void)
 {
     member_fork_child();
     io_fork_child();
+    packed_fork_child();
     atomic_store(&shrink_pending, false);
     atomic_store(&grow_pending, false);
     inflight_reset(&inflight);

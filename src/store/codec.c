@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * LZ4 unpacks without any state. Zstandard needs a context for both ways: who finds none of those
+ * for unpacking waits for another thread that unpacks, which takes microseconds.
+ */
+#include "store/codec.h"
+
+#include "base/bits.h"
+#include "base/lock.h"
+#include "base/meta.h"
+
+#include <errno.h>
+#include <lz4.h>
+#define ZSTD_STATIC_LINKING_ONLY
+#include <zstd.h>
+
+#define AREAS      8
+#define ZSTD_LEVEL 1
+
+/* What a thread that waits for an area to unpack in sleeps at most. */
+#define WAIT_NS 1000000
+
+static struct {
+    enum codec codec;
+    /* Of an area; one for packing ends with a page for what is packed. */
+    size_t packing_size, unpacking_size;
+    char *packing, *unpacking;
+    _Atomic uint64_t free_packing, free_unpacking; /* a bit each */
+    _Atomic uint32_t events;                       /* advances when one for unpacking is free */
+} codec;
+
+static void size_areas(void)
+{
+    if (codec.codec == CODEC_LZ4) {
+        codec.packing_size = align_up((uint64_t)LZ4_sizeofState(), PAGE_SIZE) + PAGE_SIZE;
+        return;
+    }
+    codec.packing_size =
+        align_up(ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(ZSTD_LEVEL, PAGE_SIZE, 0)),
+                 PAGE_SIZE) +
+        PAGE_SIZE;
+    codec.unpacking_size = align_up(ZSTD_estimateDCtxSize(), PAGE_SIZE);
+}
+
+/* An area holds a context from here on, which is used again and again. */
+static int make_contexts(void)
+{
+    for (size_t i = 0; i < AREAS; i++)
+        if (!ZSTD_initStaticCCtx(codec.packing + i * codec.packing_size,
+                                 codec.packing_size - PAGE_SIZE) ||
+            !ZSTD_initStaticDCtx(codec.unpacking + i * codec.unpacking_size, codec.unpacking_size))
+            return -ENOMEM;
+    return 0;
+}
+
+static int reserve_areas(void)
+{
+    codec.packing = meta_reserve(AREAS * codec.packing_size);
+    if (!codec.packing)
+        return -ENOMEM;
+    if (codec.codec != CODEC_ZSTD)
+        return 0;
+    codec.unpacking = meta_reserve(AREAS * codec.unpacking_size);
+    return codec.unpacking ? make_contexts() : -ENOMEM;
+}
+
+int codec_start(enum codec which)
+{
+    int error;
+
+    codec.codec = which;
+    if (which == CODEC_NONE)
+        return 0;
+    size_areas();
+    error = reserve_areas();
+    if (error) {
+        codec_stop();
+        return error;
+    }
+    /* What is in use at the same time: two threads. */
+    meta_charge(2 * (int64_t)(codec.packing_size + codec.unpacking_size));
+    atomic_store(&codec.free_packing, (1u << AREAS) - 1);
+    atomic_store(&codec.free_unpacking, (1u << AREAS) - 1);
+    return 0;
+}
+
+void codec_stop(void)
+{
+    meta_release(codec.packing, AREAS * codec.packing_size);
+    meta_release(codec.unpacking, AREAS * codec.unpacking_size);
+    codec.packing = codec.unpacking = NULL;
+    codec.packing_size = codec.unpacking_size = 0;
+    codec.codec = CODEC_NONE;
+}
+
+static size_t pack_zstd(const void *page, void *packed, void *area)
+{
+    size_t size = ZSTD_compressCCtx(area, packed, CODEC_PACKED_MAX, page, PAGE_SIZE, ZSTD_LEVEL);
+
+    return ZSTD_isError(size) ? 0 : size;
+}
+
+static size_t pack_lz4(const void *page, void *packed, void *area)
+{
+    int size = LZ4_compress_fast_extState(area, page, packed, PAGE_SIZE, CODEC_PACKED_MAX, 1);
+
+    return size > 0 ? (size_t)size : 0;
+}
+
+bool codec_pack(const void *page, struct packed_page *packed)
+{
+    char *area, *out;
+
+    packed->area = codec.codec == CODEC_NONE ? -1 : bits_take(&codec.free_packing);
+    if (packed->area < 0)
+        return false;
+    area = codec.packing + (size_t)packed->area * codec.packing_size;
+    out = area + codec.packing_size - PAGE_SIZE;
+    packed->content = out;
+    if (codec.codec == CODEC_LZ4)
+        packed->size = pack_lz4(page, out, area);
+    else
+        packed->size = pack_zstd(page, out, area);
+    if (!packed->size)
+        codec_release(packed);
+    return packed->size != 0;
+}
+
+void codec_release(const struct packed_page *packed)
+{
+    bits_put(&codec.free_packing, (size_t)packed->area);
+}
+
+static int take_unpacking_area(void)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&codec.events);
+        int bit = bits_take(&codec.free_unpacking);
+
+        if (bit >= 0)
+            return bit;
+        futex_wait(&codec.events, seen, WAIT_NS);
+    }
+}
+
+static int unpack_zstd(const void *packed, size_t size, void *page)
+{
+    int bit = take_unpacking_area();
+    void *context = codec.unpacking + (size_t)bit * codec.unpacking_size;
+    size_t got = ZSTD_decompressDCtx(context, page, PAGE_SIZE, packed, size);
+    bool scarce = atomic_load(&codec.free_unpacking) == 0;
+
+    bits_put(&codec.free_unpacking, (size_t)bit);
+    if (scarce) {
+        atomic_fetch_add(&codec.events, 1);
+        futex_wake_all(&codec.events);
+    }
+    return got == PAGE_SIZE ? 0 : -EBADMSG;
+}
+
+int codec_unpack(const void *packed, size_t size, void *page)
+{
+    if (codec.codec == CODEC_ZSTD)
+        return unpack_zstd(packed, size, page);
+    return LZ4_decompress_safe(packed, page, (int)size, PAGE_SIZE) == PAGE_SIZE ? 0 : -EBADMSG;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Compressed RAM: what is in there comes back as it was, when it is read, pushed out into the
+ * store, changed, shared with a child or damaged, and while the store cannot be written. Of four
+ * pages one does not shrink (engine_kit.c).
+ */
+#include "engine_test.h"
+
+#include "store/inject.h"
+#include "store/packed_log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RAM   (16 * MIB)
+#define STORE (128 * MIB)
+#define SET   (40 * MIB)
+#define PAGES (SET / PAGE_SIZE)
+
+static uint8_t generation[PAGES]; /* of what each page holds */
+static char *memory;
+
+static void *page_at(uint64_t page)
+{
+    return memory + page * PAGE_SIZE;
+}
+
+static uint64_t tag_of(uint64_t page)
+{
+    return page * 256 + generation[page] + 1;
+}
+
+static void write_page(uint64_t page)
+{
+    generation[page]++;
+    engine_fill(page_at(page), PAGE_SIZE, tag_of(page));
+}
+
+static void check_page(uint64_t page)
+{
+    engine_verify(page_at(page), PAGE_SIZE, tag_of(page));
+}
+
+static void start(void)
+{
+    engine_start(RAM, STORE);
+    memory = engine_map(SET, PAGE_SIZE);
+    for (uint64_t page = 0; page < PAGES; page++)
+        write_page(page);
+    struct uswap_stats stats = engine_stats();
+    expect(stats.compressed_bytes > stats.compressed_ram_bytes);
+}
+
+static void check_all(void)
+{
+    for (uint64_t page = 0; page < PAGES; page++)
+        check_page(page);
+}
+
+/* It was used, and what is resident stayed within the budget. */
+static void expect_compression(void)
+{
+    struct uswap_stats stats = engine_stats();
+
+    expect(stats.bytes_compressed > MIB && stats.bytes_decompressed > MIB, "%lu %lu",
+           (unsigned long)stats.bytes_compressed, (unsigned long)stats.bytes_decompressed);
+    expect(stats.resident_peak_bytes <= RAM);
+    expect(stats.objects_poisoned == 0);
+}
+
+static void use_at_random(uint64_t state, uint64_t steps, unsigned part, unsigned parts)
+{
+    for (uint64_t i = 0; i < steps; i++) {
+        uint64_t page = engine_below(&state, PAGES / parts) * parts + part;
+        check_page(page);
+        if (engine_below(&state, 2))
+            write_page(page);
+    }
+}
+
+static void random_use_keeps_content(uint64_t unused)
+{
+    start();
+    use_at_random(engine_seed(), ENGINE_SANITIZED ? 10000 : 30000, 0, 1);
+    check_all();
+    expect_compression();
+    expect(uswap_unmap(memory, SET) == 0);
+    engine_expect_empty_store();
+    expect(engine_stats().compressed_bytes == 0);
+}
+
+static void use_in_thread(void *argument, unsigned thread)
+{
+    use_at_random(engine_seed() + thread, ENGINE_SANITIZED ? 3000 : 8000, thread, 4);
+}
+
+static void threads_keep_content(uint64_t unused)
+{
+    start();
+    engine_threads(4, use_in_thread, NULL);
+    check_all();
+    expect_compression();
+}
+
+/* What has left before takes the place of the oldest, which goes into the store. */
+static void the_oldest_goes_into_the_store(uint64_t unused)
+{
+    uint64_t pages;
+
+    start();
+    use_at_random(engine_seed(), 20000, 0, 1);
+    pages = packed_segments() * (uint64_t)PACKED_SEGMENT_PAGES;
+    expect(engine_stats().bytes_compressed > 3 * pages * PAGE_SIZE);
+    check_all();
+    expect_compression();
+}
+
+static void a_store_that_fails_loses_nothing(uint64_t unused)
+{
+    static struct inject plan = {.writes = true, .skip = 20, .count = 60, .error = -EIO};
+
+    engine_keep_messages();
+    start();
+    inject_set(&plan);
+    use_at_random(engine_seed(), 15000, 0, 1);
+    inject_set(NULL);
+    expect(engine_stats().io_errors > 0);
+    use_at_random(engine_seed() + 1, 5000, 0, 1);
+    check_all();
+    expect(engine_stats().objects_poisoned == 0);
+}
+
+static void a_slow_store_holds_up_nothing_wrong(uint64_t unused)
+{
+    static struct inject plan = {.writes = true, .count = 200, .delay_ns = 5000000};
+
+    start();
+    inject_set(&plan);
+    engine_threads(4, use_in_thread, NULL);
+    inject_set(NULL);
+    check_all();
+    expect_compression();
+}
+
+static void change_and_check(unsigned number)
+{
+    use_at_random(engine_seed() + number, 4000, number, 2);
+    check_all();
+}
+
+static void parent_and_child_each_have_their_own(uint64_t unused)
+{
+    pid_t child;
+    int status;
+
+    start();
+    use_at_random(engine_seed(), 10000, 0, 1);
+    expect(engine_stats().compressed_bytes > 0);
+    child = fork();
+    change_and_check(child == 0);
+    if (child == 0)
+        _exit(0);
+    expect(waitpid(child, &status, 0) == child && status == 0, "%d", status);
+    expect_compression();
+    expect(uswap_unmap(memory, SET) == 0);
+    engine_expect_empty_store();
+}
+
+static void a_smaller_budget_takes_it_along(uint64_t unused)
+{
+    uint64_t before;
+
+    start();
+    use_at_random(engine_seed(), 5000, 0, 1);
+    before = engine_stats().compressed_ram_bytes;
+    expect(uswap_set_budget(10 * MIB) == 0);
+    expect(engine_stats().resident_bytes <= 10 * MIB);
+    use_at_random(engine_seed() + 1, 3000, 0, 1);
+    expect(engine_stats().compressed_ram_bytes < before);
+    expect(uswap_set_budget(RAM) == 0);
+    check_all();
+    expect_compression();
+}
+
+/* Budget and store hold just what is promised: compressed RAM gives way. */
+static void a_full_store_is_enough(uint64_t unused)
+{
+    engine_start(RAM, SET - 8 * MIB);
+    memory = engine_map(SET, PAGE_SIZE);
+    for (unsigned i = 0; i < 3; i++)
+        for (uint64_t page = 0; page < PAGES; page++)
+            write_page(page);
+    use_at_random(engine_seed(), 5000, 0, 1);
+    check_all();
+    expect(engine_stats().resident_peak_bytes <= RAM);
+    expect(engine_stats().objects_poisoned == 0);
+}
+
+/* Bits that flip in memory are found as those in a file are. */
+static void damage_is_found(uint64_t unused)
+{
+    uint64_t page = 0;
+
+    engine_catch_faults();
+    engine_keep_messages();
+    start();
+    while (packed.full.first == SEGMENT_NONE)
+        check_page(page++ % PAGES);
+    packed.memory[(uint64_t)packed.full.first * PACKED_SEGMENT_BYTES + 24] ^= 4;
+    for (page = 0; page < PAGES && engine_probe(page_at(page)) == 0; page++)
+        ;
+    expect(page < PAGES);
+    expect(engine_probe(page_at(page)) == SIGBUS);
+    expect(engine_stats().objects_poisoned == 1);
+    expect(engine_said("is lost", "compressed RAM"));
+}
+
+static const struct engine_case cases[] = {
+    {.name = "random_use_keeps_content", .run = random_use_keeps_content},
+    {.name = "threads_keep_content", .run = threads_keep_content},
+    {.name = "the_oldest_goes_into_the_store", .run = the_oldest_goes_into_the_store},
+    {.name = "a_store_that_fails_loses_nothing", .run = a_store_that_fails_loses_nothing},
+    {.name = "a_slow_store_holds_up_nothing_wrong", .run = a_slow_store_holds_up_nothing_wrong},
+    {.name = "parent_and_child_each_have_their_own", .run = parent_and_child_each_have_their_own},
+    {.name = "a_smaller_budget_takes_it_along", .run = a_smaller_budget_takes_it_along},
+    {.name = "a_full_store_is_enough", .run = a_full_store_is_enough},
+    {.name = "damage_is_found", .run = damage_is_found},
+};
+
+int main(int argc, char **argv)
+{
+    setenv("USWAP_COMPRESS", "lz4", 0);
+    return engine_test_main(argc, argv, cases, array_size(cases));
+}
