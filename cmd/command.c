@@ -4,6 +4,7 @@
 #include "base/fmt.h"
 #include "base/msg.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,4 +108,19 @@ _Bool command_parse(const struct command *command, char **arguments, void *targe
         *kept++ = *arguments++;
     *kept = NULL;
     return true;
+}
+
+int command_read_seconds(const char *label, const char *value, const double bounds[2],
+                         double *seconds)
+{
+    char *end, range[32];
+    double given = strtod(value, &end);
+
+    *seconds = given;
+    if (*value && !value[strspn(value, "0123456789.")] && !*end && given >= bounds[0] &&
+        given <= bounds[1])
+        return 0;
+    snprintf(range, sizeof(range), "%g to %g", bounds[0], bounds[1]);
+    msg_error("%s%s: not a number of seconds from %s", label, value, range);
+    return -EINVAL;
 }

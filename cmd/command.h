@@ -55,6 +55,10 @@ void command_help(const struct command *command);
 _Bool command_parse(const struct command *command, char **arguments, void *target, char ***operands,
                     int *status);
 
+/* A number of seconds for an option, within bounds: 0 or -EINVAL, after a message. */
+int command_read_seconds(const char *label, const char *value, const double bounds[2],
+                         double *seconds);
+
 /* USER/NAME or NAME as the engine takes it (JOIN_NAME_MAX bytes); false after a message. Whether a
  * pool can be joined: 0, or -errno after a message. */
 _Bool pool_resolve(const char *given, char *text);

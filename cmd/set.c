@@ -14,15 +14,12 @@
 
 static int read_wait(const char *label, const char *value, void *target)
 {
-    char *end;
-    double seconds = strtod(value, &end);
+    double seconds;
+    int error = command_read_seconds(label, value, (const double[]){0, 86400}, &seconds);
 
-    if (end == value || *end || !(seconds >= 0 && seconds <= 86400)) {
-        msg_error("%s%s: not a number of seconds from 0 to 86400", label, value);
-        return -1;
-    }
-    *(unsigned *)target = (unsigned)(seconds * 1000);
-    return 0;
+    if (!error)
+        *(unsigned *)target = (unsigned)(seconds * 1000);
+    return error;
 }
 
 static const struct option options[] = {

@@ -34,14 +34,8 @@ struct request {
 
 static int read_interval(const char *label, const char *value, void *target)
 {
-    struct request *request = target;
-    char *end;
-
-    request->interval = strtod(value, &end);
-    if (end != value && !*end && request->interval >= 0.01 && request->interval <= 86400)
-        return 0;
-    msg_error("%s%s: not a number of seconds from 0.01 to 86400", label, value);
-    return -1;
+    return command_read_seconds(label, value, (const double[]){0.01, 86400},
+                                &((struct request *)target)->interval);
 }
 
 static int read_count(const char *label, const char *value, void *target)

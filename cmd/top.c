@@ -308,15 +308,8 @@ static void close_all(struct top *top)
 
 static int read_interval(const char *label, const char *value, void *target)
 {
-    char *end;
-    double seconds = strtod(value, &end);
-
-    if (end == value || *end || !(seconds >= 0.1 && seconds <= 3600)) {
-        msg_error("%s%s: not a number of seconds from 0.1 to 3600", label, value);
-        return -1;
-    }
-    ((struct top *)target)->interval = seconds;
-    return 0;
+    return command_read_seconds(label, value, (const double[]){0.1, 3600},
+                                &((struct top *)target)->interval);
 }
 
 static const struct option options[] = {
