@@ -394,6 +394,17 @@ static void begin_writing(struct batch *batch, unsigned covered)
     }
 }
 
+/* No page of the batch got a slot: what is in it stays masked. Nothing changes for who waits, so
+ * nobody is told. Returns its pages. */
+static uint32_t keep_masked(struct batch *batch)
+{
+    for (unsigned i = 0; i < batch->object_count; i++)
+        pool_add_masked(batch->objects[i], object_where_of(object_load(batch->objects[i])));
+    trace_flush();
+    bits_put(&evict.free_batches, (size_t)(batch - evict.batches));
+    return batch->pages;
+}
+
 /* Start to write masked objects that the caller owns. Returns the pages freed or on their way. */
 static uint32_t evict_write(const object_t *victims, unsigned count, bool by_task)
 {
@@ -414,7 +425,8 @@ static uint32_t evict_write(const object_t *victims, unsigned count, bool by_tas
     covered = open_writes(batch, writes, &write_count);
     if (covered < batch->dirty_count && !store_free_slots() && !reclaim_slots(2 * EVICT_STEP_MAX))
         store_ask_for_more();
-    pages -= covered ? 0 : batch->pages;
+    if (!covered)
+        return pages - keep_masked(batch);
     atomic_fetch_add(&evict.in_flight, batch->pages);
     atomic_fetch_add(&batch->writes_left, write_count);
     begin_writing(batch, covered);

@@ -22,9 +22,9 @@
 /* A waiter looks again after this time, whatever happens. */
 #define WAIT_BOUND_NS 10000000
 
-/* So many looks without any progress, and nothing being written: memory cannot be freed. Once that
- * has been found it takes one look. */
-#define FRUITLESS_MAX 200
+/* For so long no progress, and nothing being written: memory cannot be freed. The time, not the
+ * number of looks: a store that is just made larger by a swap thread without a CPU takes long. */
+#define FRUITLESS_NS UINT64_C(2000000000)
 
 /* The part of a pool that one asks another member for. */
 #define ASK_PART 64
@@ -151,11 +151,6 @@ static bool use_room(uint32_t count)
     return budget_take(missing) && populate(missing) == 0;
 }
 
-static unsigned fruitless_max(void)
-{
-    return atomic_load_explicit(&supply.exceeding, memory_order_relaxed) ? 0 : FRUITLESS_MAX;
-}
-
 /* Nothing can leave memory: go beyond the budget, and say so once. */
 static void exceed(uint32_t count)
 {
@@ -180,6 +175,22 @@ static bool is_under_way(void)
     return evict_in_flight() || packed_pages_in_flight();
 }
 
+/* Whether nothing can leave; *since is 0 after progress. */
+static bool is_fruitless(uint64_t *since, uint64_t patience_ns)
+{
+    uint64_t now = clock_now_ns();
+
+    if (is_under_way() || !*since)
+        *since = now;
+    return !is_under_way() && now - *since >= patience_ns;
+}
+
+/* Once it has been found that nothing can leave, one look is enough. */
+static uint64_t patience(void)
+{
+    return atomic_load_explicit(&supply.exceeding, memory_order_relaxed) ? 0 : FRUITLESS_NS;
+}
+
 /* Of another member of the pool: worth the way there and back, and a small part of the pool. */
 static uint32_t to_ask(uint32_t count)
 {
@@ -191,8 +202,9 @@ static uint32_t to_ask(uint32_t count)
 unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
 {
     unsigned waits = 0;
+    uint64_t since = 0;
 
-    for (unsigned fruitless = 0;;) {
+    for (;;) {
         uint32_t seen = atomic_load(&supply.events);
         unsigned taken = frame_take_free(count, runs, max_runs);
         if (taken)
@@ -200,13 +212,14 @@ unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
         if (use_room(count) || lend_wait(to_ask(count), &waits))
             continue;
         if (!enough_in_flight(count) && evict(atomic_load(&supply.step))) {
-            fruitless = 0;
+            since = 0;
             continue;
         }
-        if (!is_under_way() && ++fruitless > fruitless_max())
+        if (is_fruitless(&since, patience()))
             exceed(count);
         else
             wait_for_event(seen);
+        waits = 0; /* who has nothing to evict asks the others again */
     }
 }
 
@@ -342,16 +355,18 @@ void supply_refill(void)
 
 int supply_shrink(void)
 {
-    for (unsigned fruitless = 0; budget_headroom() < 0;) {
+    uint64_t since = 0;
+
+    while (budget_headroom() < 0) {
         uint32_t seen = atomic_load(&supply.events);
         if (supply_release((uint64_t)-budget_headroom()))
             continue;
         if (evict(EVICT_STEP_MAX)) {
-            fruitless = 0;
+            since = 0;
             continue;
         }
         wait_for_event(seen);
-        if (!is_under_way() && ++fruitless > FRUITLESS_MAX)
+        if (is_fruitless(&since, FRUITLESS_NS))
             return -EBUSY;
     }
     return 0;

@@ -216,5 +216,28 @@ test_tree() {
     expect 'nothing is left' [ -z "$(ls /dev/shm | grep uswap-pool)" ]
 }
 
+# Many begin at once while others want the CPU: none may think that nothing can leave, because the store is only being
+# made. Without that care one run in three said so.
+test_crowd() {
+    local run i
+    seq 1 40000 | shuf --random-source=<(yes) >"$work/numbers"
+    sort -n "$work/numbers" >"$work/sorted"
+    for i in 1 2 3 4 5 6; do
+        (while :; do :; done) &
+    done
+    cat >"$work/crowd.sh" <<-END
+	for i in 1 2 3 4 5; do sort -n --buffer-size=6M --parallel=2 "$work/numbers" -o "$work/out.\$i" & done
+	wait
+	END
+    for ((run = 0; run < 10; run++)); do
+        "$USWAP" run --ram 12M --swap "$work/swap:1G" -- sh "$work/crowd.sh" >"$work/log" 2>&1
+        expect "run $run: nothing is said" [ ! -s "$work/log" ]
+        for i in 1 2 3 4 5; do
+            cmp "$work/sorted" "$work/out.$i" || fail "run $run: what $i sorted is wrong"
+        done
+    done
+    cat "$work/log"
+}
+
 test_"$1"
 finish
