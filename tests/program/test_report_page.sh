@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The page of a trace in a real browser: it opens without errors, in light and in dark, and the plots are
-# drawn. With PICTURES=DIRECTORY in the environment, pictures of it are left there.
+# The page of a trace in a real browser. With PICTURES=DIRECTORY in the environment, `looks` leaves pictures of it there.
+#
+#     test_report_page.sh drawn    it opens without errors, the plots are drawn, and keys read them
+#     test_report_page.sh looks    in light and in dark there is something to see
 . "$(dirname "$0")/lib.sh"
 unset USWAP_TRACE
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
@@ -20,29 +22,25 @@ count() { grep -o -- "$1" "$work/dom" | wc -l; }
 expect 'the page is made' [ -s "$work/t.html" ]
 expect_not 'it takes nothing from the network' grep -qE '(src|href)="?(https?:)?//' "$work/t.html"
 
-browse --dump-dom >"$work/dom" 2>"$work/log"
-expect 'the browser shows it' grep -q 'data-ready="yes"' "$work/dom"
-expect_not 'no error on the console' grep -E 'CONSOLE|Uncaught|SyntaxError' "$work/log"
-expect 'five plots' [ "$(count '<svg ')" -eq 5 ]
-expect 'the curve is drawn, in two parts' [ "$(count 'class="curve"')" -eq 2 ]
-expect 'three tiers of memory' [ "$(count 'class="area"')" -eq 3 ]
-expect 'the heat maps have shades' [ "$(count 'class="heat"')" -ge 6 ]
-expect 'the histogram has bars' [ "$(count 'class="bar"')" -gt 10 ]
-expect 'nine tables' [ "$(count '<table>')" -eq 9 ]
-expect 'every plot and table has the focus in its turn' [ "$(count 'tabindex="0"')" -eq 14 ]
-expect_not 'all numbers are numbers' grep -oE 'NaN|undefined|\[object|Infinity' <(sed 's/<script>.*//; /^"use strict"/,$d' "$work/dom")
-
-# With keys alone: each plot has a cursor, and says what is there.
-mv "$work/t.html" "$work/plain.html"
-{
-    cat "$work/plain.html"
-    echo '<script>for (const p of document.querySelectorAll(".plot")) { p.focus();
-        for (const key of ["ArrowRight", "End", "ArrowLeft"])
-            p.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true})); }</script>'
-} >"$work/t.html"
-browse --dump-dom >"$work/dom" 2>"$work/log"
-expect 'the arrow keys read all plots' [ "$(count 'class="readout" aria-live="polite">[^<]')" -eq 5 ]
-mv "$work/plain.html" "$work/t.html"
+test_drawn() {
+    # With keys alone: each plot has a cursor, and says what is there.
+    cat >>"$work/t.html" <<'END'
+<script>for (const p of document.querySelectorAll(".plot")) { p.focus(); for (const key of ["ArrowRight", "End", "ArrowLeft"])
+    p.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true})); }</script>
+END
+    browse --dump-dom >"$work/dom" 2>"$work/log"
+    expect 'the browser shows it' grep -q 'data-ready="yes"' "$work/dom"
+    expect_not 'no error on the console' grep -E 'CONSOLE|Uncaught|SyntaxError' "$work/log"
+    expect 'five plots' [ "$(count '<svg ')" -eq 5 ]
+    expect 'the curve is drawn, in two parts' [ "$(count 'class="curve"')" -eq 2 ]
+    expect 'three tiers of memory' [ "$(count 'class="area"')" -eq 3 ]
+    expect 'the heat maps have shades' [ "$(count 'class="heat"')" -ge 6 ]
+    expect 'the histogram has bars' [ "$(count 'class="bar"')" -gt 10 ]
+    expect 'nine tables' [ "$(count '<table>')" -eq 9 ]
+    expect 'every plot and table has the focus in its turn' [ "$(count 'tabindex="0"')" -eq 14 ]
+    expect_not 'all numbers are numbers' grep -oE 'NaN|undefined|\[object|Infinity' <(sed 's/<script>.*//; /^"use strict"/,$d' "$work/dom")
+    expect 'the arrow keys read all plots' [ "$(count 'class="readout" aria-live="polite">[^<]')" -eq 5 ]
+}
 
 # A screenshot of each kind is not empty, and dark is darker.
 mean() {
@@ -70,17 +68,21 @@ for y in range(height):
 print(total // (width * height))
 END
 }
-browse --window-size=400,700 --screenshot="$work/light.png" >"$work/out" 2>"$work/log"
-browse --window-size=400,700 --blink-settings=preferredColorScheme=0 --screenshot="$work/dark.png" >"$work/out" 2>"$work/log2"
-light=$(mean "$work/light.png")
-dark=$(mean "$work/dark.png")
-echo "   brightness: light $light, dark $dark"
-expect 'light is bright' [ "$light" -gt 180 ]
-expect 'dark is dark' [ "$dark" -lt 70 ]
-expect 'neither is empty' [ "$(stat -c %s "$work/light.png")" -gt 10000 ]
-if [ -n "${PICTURES:-}" ]; then
-    browse --window-size=1100,3900 --screenshot="$PICTURES/light.png" 2>"$work/log"
-    browse --window-size=1100,3900 --blink-settings=preferredColorScheme=0 --screenshot="$PICTURES/dark.png" 2>"$work/log"
-    browse --window-size=500,2600 --screenshot="$PICTURES/phone.png" 2>"$work/log"
-fi
+test_looks() {
+    browse --window-size=400,700 --screenshot="$work/light.png" >"$work/out" 2>"$work/log"
+    browse --window-size=400,700 --blink-settings=preferredColorScheme=0 --screenshot="$work/dark.png" >"$work/out" 2>"$work/log2"
+    light=$(mean "$work/light.png")
+    dark=$(mean "$work/dark.png")
+    echo "   brightness: light $light, dark $dark"
+    expect 'light is bright' [ "$light" -gt 180 ]
+    expect 'dark is dark' [ "$dark" -lt 70 ]
+    expect 'neither is empty' [ "$(stat -c %s "$work/light.png")" -gt 10000 ]
+    if [ -n "${PICTURES:-}" ]; then
+        browse --window-size=1100,3900 --screenshot="$PICTURES/light.png" 2>"$work/log"
+        browse --window-size=1100,3900 --blink-settings=preferredColorScheme=0 --screenshot="$PICTURES/dark.png" 2>"$work/log"
+        browse --window-size=500,2600 --screenshot="$PICTURES/phone.png" 2>"$work/log"
+    fi
+}
+
+test_"$1"
 finish
