@@ -192,7 +192,9 @@ static void keep_score(struct region *region, bool packed)
 
 static bool may_enter(bool again)
 {
-    if (packed_has_room() && (again || packed_segments() < target_segments()))
+    if (!again && packed_segments() >= target_segments())
+        return false;
+    if (packed_has_room())
         return true;
     atomic_store_explicit(&pack.wanted, true, memory_order_relaxed);
     return false;

@@ -71,6 +71,16 @@ void meta_charge(int64_t bytes)
     atomic_fetch_add_explicit(charged, bytes, memory_order_relaxed);
 }
 
+void meta_charge_once(_Atomic uint64_t *done, int area, int64_t bytes)
+{
+    uint64_t bit = UINT64_C(1) << area;
+
+    if (likely(atomic_load_explicit(done, memory_order_relaxed) & bit))
+        return;
+    if (!(atomic_fetch_or(done, bit) & bit))
+        meta_charge(bytes);
+}
+
 uint64_t meta_charged(void)
 {
     int64_t bytes = atomic_load_explicit(charged, memory_order_relaxed);

@@ -8,6 +8,8 @@
 
 #include "base/base.h"
 
+#include <stdatomic.h>
+
 /* Reserve zeroed address space that the kernel fills when it is touched; NULL when there is none.
  * Not charged: the user charges what it touches. Any thread, also in a fault handler. */
 void *meta_reserve(size_t size) must_check;
@@ -25,6 +27,8 @@ const char *meta_keep_text(const char *text) must_check;
 
 /* Account for memory in use; negative to give back. */
 void meta_charge(int64_t bytes);
+/* The same for one of up to 64 areas, the first time that it is used; a bit each. */
+void meta_charge_once(_Atomic uint64_t *charged, int area, int64_t bytes);
 uint64_t meta_charged(void);
 
 /* Keep the account at another place from now on. At start, one thread. */

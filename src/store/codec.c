@@ -26,7 +26,8 @@ static struct {
     size_t packing_size, unpacking_size;
     char *packing, *unpacking;
     _Atomic uint64_t free_packing, free_unpacking; /* a bit each */
-    _Atomic uint32_t events;                       /* advances when one for unpacking is free */
+    _Atomic uint64_t charged_packing, charged_unpacking;
+    _Atomic uint32_t events; /* advances when one for unpacking is free */
 } codec;
 
 static void size_areas(void)
@@ -77,8 +78,6 @@ int codec_start(enum codec which)
         codec_stop();
         return error;
     }
-    /* What is in use at the same time: two threads. */
-    meta_charge(2 * (int64_t)(codec.packing_size + codec.unpacking_size));
     atomic_store(&codec.free_packing, (1u << AREAS) - 1);
     atomic_store(&codec.free_unpacking, (1u << AREAS) - 1);
     return 0;
@@ -114,6 +113,7 @@ bool codec_pack(const void *page, struct packed_page *packed)
     packed->area = codec.codec == CODEC_NONE ? -1 : bits_take(&codec.free_packing);
     if (packed->area < 0)
         return false;
+    meta_charge_once(&codec.charged_packing, packed->area, (int64_t)codec.packing_size);
     area = codec.packing + (size_t)packed->area * codec.packing_size;
     out = area + codec.packing_size - PAGE_SIZE;
     packed->content = out;
@@ -143,18 +143,26 @@ static int take_unpacking_area(void)
     }
 }
 
+static void put_unpacking_area(int bit)
+{
+    bool scarce = atomic_load(&codec.free_unpacking) == 0;
+
+    bits_put(&codec.free_unpacking, (size_t)bit);
+    if (!scarce)
+        return;
+    atomic_fetch_add(&codec.events, 1);
+    futex_wake_all(&codec.events);
+}
+
 static int unpack_zstd(const void *packed, size_t size, void *page)
 {
     int bit = take_unpacking_area();
     void *context = codec.unpacking + (size_t)bit * codec.unpacking_size;
-    size_t got = ZSTD_decompressDCtx(context, page, PAGE_SIZE, packed, size);
-    bool scarce = atomic_load(&codec.free_unpacking) == 0;
+    size_t got;
 
-    bits_put(&codec.free_unpacking, (size_t)bit);
-    if (scarce) {
-        atomic_fetch_add(&codec.events, 1);
-        futex_wake_all(&codec.events);
-    }
+    meta_charge_once(&codec.charged_unpacking, bit, (int64_t)codec.unpacking_size);
+    got = ZSTD_decompressDCtx(context, page, PAGE_SIZE, packed, size);
+    put_unpacking_area(bit);
     return got == PAGE_SIZE ? 0 : -EBADMSG;
 }
 

@@ -29,7 +29,7 @@ struct job {
 static struct {
     struct job *jobs;
     char *memory;
-    _Atomic uint64_t free; /* a bit each */
+    _Atomic uint64_t free, charged; /* a bit each */
     _Atomic uint32_t in_flight;
     void (*progress)(void);
 } clean;
@@ -40,7 +40,6 @@ int packed_clean_start(void)
     clean.memory = meta_reserve(JOBS * JOB_PAGES * PAGE_SIZE);
     if (!clean.jobs || !clean.memory)
         return -ENOMEM;
-    meta_charge(JOBS * (int64_t)sizeof(*clean.jobs) + JOBS * JOB_PAGES * (int64_t)PAGE_SIZE);
     for (unsigned i = 0; i < JOBS; i++)
         clean.jobs[i].pages = clean.memory + i * JOB_PAGES * PAGE_SIZE;
     atomic_store(&clean.free, (1u << JOBS) - 1);
@@ -249,6 +248,7 @@ bool packed_clean(bool within)
 
     if (!job)
         return false;
+    meta_charge_once(&clean.charged, bit, sizeof(*job) + JOB_PAGES * PAGE_SIZE);
     job->write.count = 0;
     lock_take(&packed.lock);
     chosen = choose_segment();
