@@ -394,8 +394,7 @@ static void begin_writing(struct batch *batch, unsigned covered)
     }
 }
 
-/* No page of the batch got a slot: what is in it stays masked. Nothing changes for who waits, so
- * nobody is told. Returns its pages. */
+/* No page of the batch got a slot: what is in it stays masked. Returns its pages. */
 static uint32_t keep_masked(struct batch *batch)
 {
     for (unsigned i = 0; i < batch->object_count; i++)
@@ -425,8 +424,12 @@ static uint32_t evict_write(const object_t *victims, unsigned count, bool by_tas
     covered = open_writes(batch, writes, &write_count);
     if (covered < batch->dirty_count && !store_free_slots() && !reclaim_slots(2 * EVICT_STEP_MAX))
         store_ask_for_more();
-    if (!covered)
-        return pages - keep_masked(batch);
+    if (!covered) {
+        pages -= keep_masked(batch);
+        if (pages) /* some left without a write */
+            supply_notify();
+        return pages;
+    }
     atomic_fetch_add(&evict.in_flight, batch->pages);
     atomic_fetch_add(&batch->writes_left, write_count);
     begin_writing(batch, covered);
