@@ -84,7 +84,7 @@ static void use_at_random(uint64_t state, uint64_t steps, unsigned part, unsigne
 static void random_use_keeps_content(uint64_t unused)
 {
     start();
-    use_at_random(engine_seed(), ENGINE_SANITIZED ? 10000 : 30000, 0, 1);
+    use_at_random(engine_seed(), ENGINE_SANITIZED ? 4000 : 12000, 0, 1);
     check_all();
     expect_compression();
     expect(uswap_unmap(memory, SET) == 0);
@@ -94,7 +94,7 @@ static void random_use_keeps_content(uint64_t unused)
 
 static void use_in_thread(void *argument, unsigned thread)
 {
-    use_at_random(engine_seed() + thread, ENGINE_SANITIZED ? 3000 : 8000, thread, 4);
+    use_at_random(engine_seed() + thread, ENGINE_SANITIZED ? 1500 : 4000, thread, 4);
 }
 
 static void threads_keep_content(uint64_t unused)
@@ -111,9 +111,9 @@ static void the_oldest_goes_into_the_store(uint64_t unused)
     uint64_t pages;
 
     start();
-    use_at_random(engine_seed(), 20000, 0, 1);
+    use_at_random(engine_seed(), 12000, 0, 1);
     pages = packed_segments() * (uint64_t)PACKED_SEGMENT_PAGES;
-    expect(engine_stats().bytes_compressed > 3 * pages * PAGE_SIZE);
+    expect(engine_stats().bytes_compressed > 2 * pages * PAGE_SIZE);
     check_all();
     expect_compression();
 }
@@ -125,7 +125,7 @@ static void a_store_that_fails_loses_nothing(uint64_t unused)
     engine_keep_messages();
     start();
     inject_set(&plan);
-    use_at_random(engine_seed(), 15000, 0, 1);
+    use_at_random(engine_seed(), 8000, 0, 1);
     inject_set(NULL);
     expect(engine_stats().io_errors > 0);
     use_at_random(engine_seed() + 1, 5000, 0, 1);
@@ -147,7 +147,7 @@ static void a_slow_store_holds_up_nothing_wrong(uint64_t unused)
 
 static void change_and_check(unsigned number)
 {
-    use_at_random(engine_seed() + number, 4000, number, 2);
+    use_at_random(engine_seed() + number, 2000, number, 2);
     check_all();
 }
 
@@ -157,7 +157,7 @@ static void parent_and_child_each_have_their_own(uint64_t unused)
     int status;
 
     start();
-    use_at_random(engine_seed(), 10000, 0, 1);
+    use_at_random(engine_seed(), 5000, 0, 1);
     expect(engine_stats().compressed_bytes > 0);
     child = fork();
     change_and_check(child == 0);
