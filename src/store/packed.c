@@ -32,9 +32,9 @@ struct packed_log packed;
 
 static void reset_lists(void)
 {
-    static const struct segment_list empty = {SEGMENT_NONE, SEGMENT_NONE, 0};
-
-    packed.absent = packed.free = packed.full = empty;
+    packed.absent = (struct segment_list){SEGMENT_NONE, SEGMENT_NONE, SEGMENT_ABSENT};
+    packed.free = (struct segment_list){SEGMENT_NONE, SEGMENT_NONE, SEGMENT_FREE};
+    packed.full = (struct segment_list){SEGMENT_NONE, SEGMENT_NONE, SEGMENT_FULL};
     packed.open = packed.cleaning = SEGMENT_NONE;
     packed.top = 0;
 }
@@ -98,8 +98,8 @@ static void unlink_segment(struct segment_list *list, uint32_t number)
         list->last = segment->previous;
     else
         packed.segments[segment->next].previous = segment->previous;
-    list->count--;
-    atomic_store_explicit(&packed.free_count, packed.free.count, memory_order_relaxed);
+    if (list == &packed.free)
+        atomic_fetch_sub_explicit(&packed.free_count, 1, memory_order_relaxed);
 }
 
 uint32_t segment_take(struct segment_list *list)
@@ -111,11 +111,11 @@ uint32_t segment_take(struct segment_list *list)
     return number;
 }
 
-void segment_put(struct segment_list *list, uint32_t number, enum segment_state state)
+void segment_put(struct segment_list *list, uint32_t number)
 {
     struct segment *segment = &packed.segments[number];
 
-    segment->state = state;
+    segment->state = list->state;
     segment->next = SEGMENT_NONE;
     segment->previous = list->last;
     if (list->last == SEGMENT_NONE)
@@ -123,8 +123,13 @@ void segment_put(struct segment_list *list, uint32_t number, enum segment_state 
     else
         packed.segments[list->last].next = number;
     list->last = number;
-    list->count++;
-    atomic_store_explicit(&packed.free_count, packed.free.count, memory_order_relaxed);
+    if (list == &packed.free)
+        atomic_fetch_add_explicit(&packed.free_count, 1, memory_order_relaxed);
+}
+
+void segment_rest(uint32_t number)
+{
+    segment_put(packed.segments[number].live ? &packed.full : &packed.free, number);
 }
 
 /* One that nobody reads any more. */
@@ -162,10 +167,7 @@ int packed_add_segment(void)
         return -ENOMEM;
     error = populate(number);
     lock_take(&packed.lock);
-    if (error)
-        segment_put(&packed.absent, number, SEGMENT_ABSENT);
-    else
-        segment_put(&packed.free, number, SEGMENT_FREE);
+    segment_put(error ? &packed.absent : &packed.free, number);
     lock_drop(&packed.lock);
     if (!error)
         atomic_fetch_add(&packed.segments_count, 1);
@@ -184,7 +186,7 @@ bool packed_remove_segment(void)
     sys_call(SYS_madvise, packed.memory + (uint64_t)number * PACKED_SEGMENT_BYTES,
              PACKED_SEGMENT_BYTES, MADV_DONTNEED);
     lock_take(&packed.lock);
-    segment_put(&packed.absent, number, SEGMENT_ABSENT);
+    segment_put(&packed.absent, number);
     lock_drop(&packed.lock);
     atomic_fetch_sub(&packed.segments_count, 1);
     return true;
@@ -212,32 +214,12 @@ bool packed_has_room(void)
 
 /* ---- Entries ---- */
 
-static void count_entry(size_t size, int more)
-{
-    uint64_t bytes = (uint64_t)units_of(size) * UNIT_SIZE;
-
-    atomic_fetch_add(&packed.pages, (uint64_t)(int64_t)more);
-    atomic_fetch_add(&packed.bytes, more > 0 ? bytes : -bytes);
-}
-
-/* What is full waits for its turn to be cleaned, unless all of it has died meanwhile. */
-static void seal(void)
-{
-    uint32_t number = packed.open;
-
-    packed.open = SEGMENT_NONE;
-    if (packed.segments[number].live)
-        segment_put(&packed.full, number, SEGMENT_FULL);
-    else
-        segment_put(&packed.free, number, SEGMENT_FREE);
-}
-
 /* The open segment has room for so many units. */
 static bool make_room(uint32_t units)
 {
     if (packed.open != SEGMENT_NONE && packed.segments[packed.open].used + units > SEGMENT_UNITS)
-        seal();
-    if (packed.open != SEGMENT_NONE)
+        segment_rest(packed.open);
+    else if (packed.open != SEGMENT_NONE)
         return true;
     packed.open = take_free();
     if (packed.open == SEGMENT_NONE)
@@ -278,7 +260,7 @@ place_t packed_append(slot_t slot, const void *content, size_t size, unsigned fl
     segment->used += units;
     segment->live++;
     charge_places(slot);
-    count_entry(size, 1);
+    atomic_fetch_add(&packed.pages, 1);
     atomic_store(&packed.places[slot], place);
     return place;
 }
@@ -290,20 +272,12 @@ void packed_remove(place_t place)
 
     if (atomic_load(&packed.places[entry->slot]) == place)
         atomic_store(&packed.places[entry->slot], 0);
-    count_entry(entry->size, -1);
+    atomic_fetch_sub(&packed.pages, 1);
     segment->live--;
     if (segment->live || segment->state != SEGMENT_FULL)
         return;
     unlink_segment(&packed.full, (place - 1) / SEGMENT_UNITS);
-    segment_put(&packed.free, (place - 1) / SEGMENT_UNITS, SEGMENT_FREE);
-}
-
-void packed_end_cleaning(uint32_t number)
-{
-    if (packed.segments[number].live)
-        segment_put(&packed.full, number, SEGMENT_FULL);
-    else
-        segment_put(&packed.free, number, SEGMENT_FREE);
+    segment_put(&packed.free, (place - 1) / SEGMENT_UNITS);
 }
 
 bool packed_put(slot_t slot, const struct packed_page *page, bool in_file)
@@ -368,9 +342,4 @@ bool packed_forget(slot_t slot)
 uint64_t packed_pages(void)
 {
     return atomic_load_explicit(&packed.pages, memory_order_relaxed);
-}
-
-uint64_t packed_bytes(void)
-{
-    return atomic_load_explicit(&packed.bytes, memory_order_relaxed);
 }

@@ -61,9 +61,8 @@ uint32_t packed_pages_in_flight(void);
 /* Somebody is to know when memory became free: called by the swap thread. */
 void packed_on_progress(void (*call)(void));
 
-/* Pages here, and the bytes they take. */
+/* Pages here. */
 uint64_t packed_pages(void);
-uint64_t packed_bytes(void);
 
 void packed_fork_child(void);
 

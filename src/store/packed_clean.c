@@ -103,7 +103,7 @@ static void finish(struct job *job, int error)
     count = settle(job, error, dropped);
     segment->writes--;
     if (!segment->writes && packed.cleaning != job->segment)
-        packed_end_cleaning(job->segment);
+        segment_rest(job->segment);
     lock_drop(&packed.lock);
     slot_drop_references(dropped, count);
     atomic_fetch_sub(&clean.in_flight, job->write.count);
@@ -185,7 +185,7 @@ static void gather(struct job *job)
         return;
     packed.cleaning = SEGMENT_NONE;
     if (!segment->writes)
-        packed_end_cleaning(job->segment);
+        segment_rest(job->segment);
 }
 
 static bool choose_segment(void)

@@ -54,7 +54,8 @@ struct segment {
 };
 
 struct segment_list {
-    uint32_t first, last, count;
+    uint32_t first, last;
+    enum segment_state state; /* of those in it */
 };
 
 extern struct packed_log {
@@ -68,7 +69,7 @@ extern struct packed_log {
     struct segment_list absent, free, full;
     uint32_t open, cleaning; /* SEGMENT_NONE: none */
     _Atomic uint32_t segments_count, free_count;
-    _Atomic uint64_t pages, bytes;
+    _Atomic uint64_t pages;
 } packed;
 
 static inline struct segment *segment_of(place_t place)
@@ -90,16 +91,16 @@ static inline uint32_t units_of(size_t size)
 
 /* Take the first of a list; a segment goes to the end of a list. */
 uint32_t segment_take(struct segment_list *list);
-void segment_put(struct segment_list *list, uint32_t segment, enum segment_state state);
+void segment_put(struct segment_list *list, uint32_t segment);
+
+/* One that was open or cleaned waits for its turn to be cleaned, unless all of it has died. */
+void segment_rest(uint32_t segment);
 
 /* Append an entry; 0: no room. */
 place_t packed_append(slot_t slot, const void *content, size_t size, unsigned flags) must_check;
 
 /* An entry that its slot's place leads to is dead. */
 void packed_remove(place_t place);
-
-/* Nobody cleans this segment any more. */
-void packed_end_cleaning(uint32_t segment);
 
 /* For packed_clean(), at start and end. */
 int packed_clean_start(void) must_check;
