@@ -20,7 +20,6 @@
 #include "arena/traits.h"
 #include "base/bits.h"
 #include "base/fmt.h"
-#include "base/lock.h"
 #include "base/meta.h"
 #include "base/msg.h"
 #include "mask/mask.h"
@@ -32,8 +31,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define WORKS         64
-#define WAIT_BOUND_NS 1000000
+#define WORKS 64
 
 /* Reads that one fill has in flight at a time. */
 #define READS_MAX 8
@@ -61,8 +59,7 @@ struct work {
 
 static struct {
     struct work *works;
-    _Atomic uint64_t free;   /* a bit each */
-    _Atomic uint32_t events; /* advances when one is given back */
+    struct bits_pool pool;
 } fill;
 
 int fill_init(void)
@@ -71,24 +68,15 @@ int fill_init(void)
     if (!fill.works)
         return -ENOMEM;
     meta_charge(2 * sizeof(*fill.works));
-    atomic_store(&fill.free, UINT64_MAX);
+    atomic_store(&fill.pool.free, UINT64_MAX);
     return 0;
 }
 
 /* More threads than works at a time wait here for one of them. */
 static struct work *take_work(object_t object)
 {
-    struct work *work;
-    int bit;
+    struct work *work = &fill.works[bits_await(&fill.pool)];
 
-    for (;;) {
-        uint32_t seen = atomic_load(&fill.events);
-        bit = bits_take(&fill.free);
-        if (bit >= 0)
-            break;
-        futex_wait(&fill.events, seen, WAIT_BOUND_NS);
-    }
-    work = &fill.works[bit];
     work->first = object;
     work->step = object_pages(object);
     work->end = object + work->step;
@@ -99,13 +87,7 @@ static struct work *take_work(object_t object)
 
 static void put_work(struct work *work)
 {
-    bool scarce = atomic_load(&fill.free) == 0;
-
-    bits_put(&fill.free, (size_t)(work - fill.works));
-    if (scarce) {
-        atomic_fetch_add(&fill.events, 1);
-        futex_wake_all(&fill.events);
-    }
+    bits_return(&fill.pool, (size_t)(work - fill.works));
 }
 
 static uint32_t live_pages(const struct work *work)

@@ -6,7 +6,6 @@
 #include "store/codec.h"
 
 #include "base/bits.h"
-#include "base/lock.h"
 #include "base/meta.h"
 
 #include <errno.h>
@@ -17,17 +16,14 @@
 #define AREAS      8
 #define ZSTD_LEVEL 1
 
-/* What a thread that waits for an area to unpack in sleeps at most. */
-#define WAIT_NS 1000000
-
 static struct {
     enum codec codec;
     /* Of an area; one for packing ends with a page for what is packed. */
     size_t packing_size, unpacking_size;
     char *packing, *unpacking;
-    _Atomic uint64_t free_packing, free_unpacking; /* a bit each */
+    _Atomic uint64_t free_packing; /* a bit each */
+    struct bits_pool unpacking_areas;
     _Atomic uint64_t charged_packing, charged_unpacking;
-    _Atomic uint32_t events; /* advances when one for unpacking is free */
 } codec;
 
 static void size_areas(void)
@@ -79,7 +75,7 @@ int codec_start(enum codec which)
         return error;
     }
     atomic_store(&codec.free_packing, (1u << AREAS) - 1);
-    atomic_store(&codec.free_unpacking, (1u << AREAS) - 1);
+    atomic_store(&codec.unpacking_areas.free, (1u << AREAS) - 1);
     return 0;
 }
 
@@ -131,38 +127,15 @@ void codec_release(const struct packed_page *packed)
     bits_put(&codec.free_packing, (size_t)packed->area);
 }
 
-static int take_unpacking_area(void)
-{
-    for (;;) {
-        uint32_t seen = atomic_load(&codec.events);
-        int bit = bits_take(&codec.free_unpacking);
-
-        if (bit >= 0)
-            return bit;
-        futex_wait(&codec.events, seen, WAIT_NS);
-    }
-}
-
-static void put_unpacking_area(int bit)
-{
-    bool scarce = atomic_load(&codec.free_unpacking) == 0;
-
-    bits_put(&codec.free_unpacking, (size_t)bit);
-    if (!scarce)
-        return;
-    atomic_fetch_add(&codec.events, 1);
-    futex_wake_all(&codec.events);
-}
-
 static int unpack_zstd(const void *packed, size_t size, void *page)
 {
-    int bit = take_unpacking_area();
+    int bit = bits_await(&codec.unpacking_areas);
     void *context = codec.unpacking + (size_t)bit * codec.unpacking_size;
     size_t got;
 
     meta_charge_once(&codec.charged_unpacking, bit, (int64_t)codec.unpacking_size);
     got = ZSTD_decompressDCtx(context, page, PAGE_SIZE, packed, size);
-    put_unpacking_area(bit);
+    bits_return(&codec.unpacking_areas, (size_t)bit);
     return got == PAGE_SIZE ? 0 : -EBADMSG;
 }
 
