@@ -3,6 +3,7 @@
 
 #include "base/fmt.h"
 #include "base/msg.h"
+#include "base/owned.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,8 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define FOLDER "/dev/shm/"
 
 int named_read_mode(const char *label, const char *value, void *access)
 {
@@ -84,11 +83,11 @@ void named_resolve(const char *given, char *text, size_t size)
 static void list_file(const char *entry, const struct named_listing *listing)
 {
     const char *name = strchr(entry + strlen(listing->prefix), '-');
-    char path[sizeof(FOLDER) + NAME_MAX];
+    char path[sizeof(OWNED_FOLDER) + NAME_MAX];
     struct stat status;
     int fd;
 
-    fmt_write(path, sizeof(path), FOLDER "%s", entry);
+    fmt_write(path, sizeof(path), OWNED_FOLDER "%s", entry);
     fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return;
@@ -105,9 +104,9 @@ int named_list(const struct command *command, char **arguments, const struct nam
 
     if (!named_parse(command, arguments, NULL, NULL, 0, &status))
         return status;
-    folder = opendir(FOLDER);
+    folder = opendir(OWNED_FOLDER);
     if (!folder) {
-        msg_error("%s: %s cannot be read", command->name, FOLDER);
+        msg_error("%s: %s cannot be read", command->name, OWNED_FOLDER);
         return EXIT_FAILURE;
     }
     puts(listing->heading);

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/fmt.h"
 #include "base/msg.h"
+#include "base/owned.h"
 #include "base/size.h"
 #include "named.h"
 #include "object/sharing.h"
@@ -137,10 +138,10 @@ static int fill_file(int fd, const struct pool_options *options)
 static int create_file(const char *text, const struct pool_options *options)
 {
     char path[JOIN_TEXT_MAX], name[8];
-    int fd = open(JOIN_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = open(OWNED_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     int error = fd < 0 ? -errno : fill_file(fd, options);
 
-    fmt_write(path, sizeof(path), JOIN_FOLDER JOIN_PREFIX "%u-%s", geteuid(), text);
+    fmt_write(path, sizeof(path), OWNED_FOLDER JOIN_PREFIX "%u-%s", geteuid(), text);
     if (!error)
         error = fd_give_name(fd, path); /* it is whole */
     if (fd >= 0)

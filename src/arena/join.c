@@ -131,7 +131,7 @@ int join_open(const char *text, char *path)
     long fd;
     int error;
 
-    fmt_write(path, JOIN_TEXT_MAX, JOIN_FOLDER JOIN_PREFIX "%lu-%s", user, name);
+    fmt_write(path, JOIN_TEXT_MAX, OWNED_FOLDER JOIN_PREFIX "%lu-%s", user, name);
     fd = sys_call(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
     if (fd < 0)
         return refuse(text, (int)fd, why_not_opened((int)fd));

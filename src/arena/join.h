@@ -19,7 +19,6 @@
 #define JOIN_NAME_MAX 64
 #define JOIN_TEXT_MAX 80
 #define JOIN_PREFIX   "uswap-pool-"
-#define JOIN_FOLDER   "/dev/shm/"
 
 bool join_name_is_good(const char *text);
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of things that belong to users: NAME is one of our own, UID/NAME another user's. */
+/* Names of things in shared memory that belong to users: NAME is one of our own, UID/NAME another
+ * user's. */
 #ifndef USWAP_BASE_OWNED_H
 #define USWAP_BASE_OWNED_H
 
 #include "base/base.h"
+
+/* Where their files lie. */
+#define OWNED_FOLDER "/dev/shm/"
 
 /* Of the name alone. */
 #define OWNED_NAME_MAX 40

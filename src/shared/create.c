@@ -179,15 +179,15 @@ static int fill_file(struct making *making, struct shared_file *file)
 static int make_file(struct making *making)
 {
     struct shared_file *file;
-    long fd = sys_call(SYS_openat, AT_FDCWD, SHARED_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    long fd = sys_call(SYS_openat, AT_FDCWD, OWNED_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     int error;
 
     if (fd < 0)
-        return refuse(making, (int)fd, "its file cannot be made in " SHARED_FOLDER);
+        return refuse(making, (int)fd, "its file cannot be made in " OWNED_FOLDER);
     making->fd = (int)fd;
     error = shared_file_make(making->fd, &making->shape, &file);
     if (error)
-        return refuse(making, error, "there is no room for its file in " SHARED_FOLDER);
+        return refuse(making, error, "there is no room for its file in " OWNED_FOLDER);
     error = fill_file(making, file);
     shared_file_unmap(file);
     if (!error)

@@ -184,7 +184,7 @@ void shared_name_path(const char *name, char *path)
     uint64_t user;
     const char *own = owned_split(name, &user);
 
-    fmt_write(path, SHARED_PATH_MAX, SHARED_FOLDER SHARED_PREFIX "%lu-%s", user, own);
+    fmt_write(path, SHARED_PATH_MAX, OWNED_FOLDER SHARED_PREFIX "%lu-%s", user, own);
 }
 
 static int refuse(const char *name, int error, const char *reason)

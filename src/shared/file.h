@@ -10,6 +10,7 @@
 #define USWAP_SHARED_FILE_H
 
 #include "base/base.h"
+#include "base/owned.h"
 
 #include <stdatomic.h>
 
@@ -20,7 +21,6 @@
 #define SHARED_PATH_MAX 1024
 #define SHARED_NAME_MAX 64
 
-#define SHARED_FOLDER "/dev/shm/"
 #define SHARED_PREFIX "uswap-region-"
 
 /* What a region may have resident at least: some runs for each of a few members. */

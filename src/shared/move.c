@@ -93,7 +93,7 @@ static int give_up(struct shared *shared, uint64_t first, uint64_t count, int er
         error = -EIO;
     } else {
         if (error != -EIO && error != -EBADMSG)
-            msg_warning("region %s: no memory in " SHARED_FOLDER " (%s)", shared->name,
+            msg_warning("region %s: no memory in " OWNED_FOLDER " (%s)", shared->name,
                         fmt_errno(error, name));
         put_back(shared, first, count);
         error = count > 1 ? -EAGAIN : -ENOSPC;
