@@ -79,17 +79,10 @@ static char program[PATH_MAX], directory[PATH_MAX], suite[PATH_MAX + 16];
 
 static bool find_suite(void)
 {
-    char folder[PATH_MAX], candidate[2 * PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-    if (length < 0)
+    if (!command_own_path(program))
         return false;
-    program[length] = '\0';
-    fmt_write(folder, sizeof(folder), "%s", program);
-    strrchr(folder, '/')[1] = '\0';
     for (size_t i = 0; i < array_size(places); i++) {
-        fmt_write(candidate, sizeof(candidate), "%s%s", folder, places[i]);
-        if (!realpath(candidate, directory))
+        if (!command_find_beside(places[i], directory))
             continue;
         fmt_write(suite, sizeof(suite), "%s/suite", directory);
         if (access(suite, X_OK) == 0)

@@ -5,10 +5,12 @@
 #include "base/msg.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void command_help(const struct command *command)
 {
@@ -108,6 +110,27 @@ _Bool command_parse(const struct command *command, char **arguments, void *targe
         *kept++ = *arguments++;
     *kept = NULL;
     return true;
+}
+
+_Bool command_own_path(char *path)
+{
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+    if (length < 0)
+        return false;
+    path[length] = '\0';
+    return true;
+}
+
+_Bool command_find_beside(const char *place, char *path)
+{
+    char folder[PATH_MAX], candidate[2 * PATH_MAX];
+
+    if (!command_own_path(folder))
+        return false;
+    strrchr(folder, '/')[1] = '\0';
+    fmt_write(candidate, sizeof(candidate), "%s%s", folder, place);
+    return realpath(candidate, path) != NULL;
 }
 
 int command_read_seconds(const char *label, const char *value, const double bounds[2],

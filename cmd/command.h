@@ -55,6 +55,11 @@ void command_help(const struct command *command);
 _Bool command_parse(const struct command *command, char **arguments, void *target, char ***operands,
                     int *status);
 
+/* The path of this program; that of what lies at a place seen from its directory. false: there is
+ * none. Both have room for PATH_MAX. */
+_Bool command_own_path(char *path);
+_Bool command_find_beside(const char *place, char *path);
+
 /* A number of seconds for an option, within bounds: 0 or -EINVAL, after a message. */
 int command_read_seconds(const char *label, const char *value, const double bounds[2],
                          double *seconds);

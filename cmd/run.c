@@ -239,22 +239,13 @@ static int check_file(const char *option, const char *path, const char *remedy)
 
 /* It lies next to this program in the build directory, or in the library directory of the same
  * installation, wherever that was moved to. */
-static const char *const preload_places[] = {"", "../" USWAP_LIBDIR "/"};
+static const char *const preload_places[] = {PRELOAD_NAME, "../" USWAP_LIBDIR "/" PRELOAD_NAME};
 
 static bool find_preload(char path[PATH_MAX])
 {
-    char program[PATH_MAX], candidate[2 * PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-    if (length < 0)
-        return false;
-    program[length] = '\0';
-    strrchr(program, '/')[1] = '\0';
-    for (size_t i = 0; i < array_size(preload_places); i++) {
-        fmt_write(candidate, sizeof(candidate), "%s%s%s", program, preload_places[i], PRELOAD_NAME);
-        if (realpath(candidate, path))
+    for (size_t i = 0; i < array_size(preload_places); i++)
+        if (command_find_beside(preload_places[i], path))
             return true;
-    }
     return false;
 }
 
