@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -24,6 +25,18 @@
 
 static struct random seeded;
 static struct scratch scratch;
+
+/*
+ * Pages of their own mapping: a child that was forked beside other threads must not wait for a lock
+ * that one of them held, and the sanitizers' malloc has such locks.
+ */
+static char *get_pages(size_t count)
+{
+    char *pages =
+        mmap(NULL, count * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return pages == MAP_FAILED ? NULL : pages;
+}
 
 /* A run of slots with known content. */
 struct run {
@@ -87,7 +100,7 @@ static int start_run(struct run *run, unsigned want, uint64_t seed)
     if (error)
         return error;
     run->seed = seed;
-    run->content = aligned_alloc(PAGE_SIZE, 2 * run->write.count * PAGE_SIZE);
+    run->content = get_pages(2 * run->write.count);
     for (unsigned i = 0; i < run->write.count; i++) {
         char *page = run->content + 2 * i * PAGE_SIZE;
 
@@ -106,7 +119,7 @@ static int finish_run(struct run *run)
 {
     while (!atomic_load(&run->ended))
         futex_wait(&run->ended, 0, 0);
-    free(run->content);
+    munmap(run->content, 2 * run->write.count * PAGE_SIZE);
     run->content = NULL;
     return run->error;
 }
@@ -121,7 +134,7 @@ static int write_run(struct run *run, unsigned want, uint64_t seed)
 /* Whether slots of a run, read in one go into memory in two parts, hold what was written. */
 static int check_part(const struct run *run, unsigned first, unsigned count)
 {
-    char *memory = aligned_alloc(PAGE_SIZE, count * PAGE_SIZE);
+    char *memory = get_pages(count);
     unsigned half = count / 2;
     struct iovec buffers[2] = {{memory, half * PAGE_SIZE},
                                {memory + half * PAGE_SIZE, (count - half) * PAGE_SIZE}};
@@ -135,7 +148,7 @@ static int check_part(const struct run *run, unsigned first, unsigned count)
         if (memcmp(expected, memory + i * PAGE_SIZE, PAGE_SIZE) != 0)
             error = -EILSEQ;
     }
-    free(memory);
+    munmap(memory, count * PAGE_SIZE);
     return error;
 }
 
