@@ -92,14 +92,20 @@ static int map_opened(struct opened *pool)
     return error;
 }
 
-static int open_pool(const char *given, struct opened *pool)
+static int open_with(const char *given, struct opened *pool,
+                     int (*open_file)(const char *text, char *path))
 {
     if (!pool_resolve(given, pool->text))
         return -EINVAL;
-    pool->fd = join_open(pool->text, pool->path);
+    pool->fd = open_file(pool->text, pool->path);
     if (pool->fd < 0)
         return pool->fd;
     return map_opened(pool);
+}
+
+static int open_pool(const char *given, struct opened *pool)
+{
+    return open_with(given, pool, join_open);
 }
 
 static void close_pool(struct opened *pool)
@@ -265,9 +271,7 @@ int pool_list_members(const char *given, pid_t *pids, unsigned most)
     return count;
 }
 
-/* A command whose only operand is the name of a pool. */
-static int with_pool(const struct command *command, char **arguments,
-                     int (*act)(const struct opened *pool))
+static int run_show(const struct command *command, char **arguments)
 {
     struct opened pool;
     char *name;
@@ -277,14 +281,9 @@ static int with_pool(const struct command *command, char **arguments,
         return status;
     if (open_pool(name, &pool))
         return EXIT_USAGE;
-    status = act(&pool);
+    status = show_pool(&pool);
     close_pool(&pool);
     return status;
-}
-
-static int run_show(const struct command *command, char **arguments)
-{
-    return with_pool(command, arguments, show_pool);
 }
 
 /* ---- resize ---- */
@@ -333,6 +332,7 @@ static int run_resize(const struct command *command, char **arguments)
 
 /* ---- rm ---- */
 
+/* In its door: nobody joins meanwhile, and the name is that of this pool. */
 static int remove_pool(const struct opened *pool)
 {
     char name[8];
@@ -350,7 +350,17 @@ static int remove_pool(const struct opened *pool)
 
 static int run_rm(const struct command *command, char **arguments)
 {
-    return with_pool(command, arguments, remove_pool);
+    struct opened pool;
+    char *name;
+    int status;
+
+    if (!named_parse(command, arguments, NULL, &name, 1, &status))
+        return status;
+    if (open_with(name, &pool, join_enter))
+        return EXIT_USAGE;
+    status = remove_pool(&pool);
+    close_pool(&pool);
+    return status;
 }
 
 /* ---- the command ---- */

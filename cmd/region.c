@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How long members may take to send away what a smaller budget has no room for. */
@@ -133,17 +134,26 @@ static unsigned count_members(const struct opened *region)
 
 /* ---- create ---- */
 
-static int give_to_group(const char *name, gid_t group)
+/* Both files, before any group may open them. */
+static int give_files(const struct opened *region, const struct named_access *access)
+{
+    const char *store = region->file->store;
+
+    return chown(store, (uid_t)-1, access->group) || chmod(store, access->mode) ||
+           fchown(region->fd, (uid_t)-1, access->group) || fchmod(region->fd, access->mode);
+}
+
+static int give_to_group(const char *name, const struct named_access *access)
 {
     struct opened region;
     int error;
 
-    if (group == (gid_t)-1)
+    if (access->group == (gid_t)-1)
         return 0;
     error = open_region(name, &region);
     if (error)
         return error;
-    if (fchown(region.fd, (uid_t)-1, group) || chown(region.file->store, (uid_t)-1, group)) {
+    if (give_files(&region, access)) {
         msg_error("region %s: it cannot be given to the group (%s)", name, strerror(errno));
         error = -errno;
     }
@@ -168,9 +178,11 @@ static int run_create(const struct command *command, char **arguments)
         return EXIT_USAGE;
     }
     options.region.mode = options.access.mode;
+    if (options.access.group != (gid_t)-1)
+        options.region.mode &= S_IRWXU;
     if (uswap_shared_create(name, &options.region))
         return EXIT_USAGE;
-    return give_to_group(name, options.access.group) ? EXIT_FAILURE : EXIT_SUCCESS;
+    return give_to_group(name, &options.access) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* ---- ls and show ---- */

@@ -176,7 +176,11 @@ int uswap_set_budget(uint64_t ram);
  * (uswap_pin()); what all processes together have pinned is at most half of the region's budget.
  * What a process that is stopped has mapped cannot leave memory, and an object that it was just
  * moving cannot be touched until it goes on. A child of fork() has all regions
- * at the same addresses; one of clone() without libc has none. */
+ * at the same addresses; one of clone() without libc has none.
+ *
+ * Making, attaching, detaching and removing one region happen one at a time: a function below that
+ * has waited a minute for another process, which is stopped perhaps, returns -ETIMEDOUT, and a
+ * message says so. Who is killed in between is in nobody's way. */
 
 struct uswap_shared_options {
     /* Bytes; rounded up to whole objects. 0 with persist: as the file says. */
@@ -198,8 +202,9 @@ struct uswap_shared_options {
 };
 
 /* Make a region, of zeros. The engine need not have been started. -EEXIST: it is there; -EINVAL: an
- * option is wrong; -ENOSPC: no room for the store; -EBADMSG: the file of persist is no store of a
- * region; -EUCLEAN: that was in use when the machine stopped. A message says which and what. */
+ * option is wrong; -ENOSPC: no room for the store; -EBUSY: another region is just being made of the
+ * file of persist; -EBADMSG: the file of persist is no store of a region; -EUCLEAN: that was in use
+ * when the machine stopped. A message says which and what. */
 int uswap_shared_create(const char *name, const struct uswap_shared_options *options);
 
 enum uswap_shared_flags {
@@ -209,8 +214,8 @@ enum uswap_shared_flags {
 /* Map a region. *address NULL: anywhere; else there, a multiple of the page size where nothing is.
  * It becomes where the region is, *size (NULL: unwanted) its size. -ENOENT, -EACCES; -EAGAIN: 64
  * processes have it; -EMFILE: this one has 8; -EEXIST: there is something at the address;
- * -EBADMSG: damaged, or of another version; -ESTALE: its store was replaced; -ENOSYS, -EPERM: the
- * kernel (5.14 or later) lacks or forbids what is needed. */
+ * -EBADMSG: damaged, or of another version; -EUCLEAN: its removal was cut off; -ESTALE: its store
+ * was replaced; -ENOSYS, -EPERM: the kernel (5.14 or later) lacks or forbids what is needed. */
 int uswap_shared_attach(const char *name, unsigned flags, void **address, size_t *size);
 
 /* Unmap a region that begins at address. Nothing of it may be in use. -EINVAL: none begins there;

@@ -12,6 +12,7 @@
 #include "arena/join.h"
 
 #include "arena/lend.h"
+#include "base/door.h"
 #include "base/fd.h"
 #include "base/fmt.h"
 #include "base/msg.h"
@@ -124,7 +125,7 @@ static int check_owner(int fd, const char *text, uint64_t user)
     return status.st_uid == user ? 0 : refuse(text, -EPERM, "its file belongs to another user");
 }
 
-int join_open(const char *text, char *path)
+static int open_named(const char *text, char *path, bool enter)
 {
     uint64_t user;
     const char *name = owned_split(text, &user);
@@ -132,7 +133,10 @@ int join_open(const char *text, char *path)
     int error;
 
     fmt_write(path, JOIN_TEXT_MAX, OWNED_FOLDER JOIN_PREFIX "%lu-%s", user, name);
-    fd = sys_call(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    fd = enter ? door_open(path, O_RDWR, "pool", text)
+               : sys_call(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd == -ETIMEDOUT) /* has been said */
+        return (int)fd;
     if (fd < 0)
         return refuse(text, (int)fd, why_not_opened((int)fd));
     error = check_owner((int)fd, text, user);
@@ -142,6 +146,16 @@ int join_open(const char *text, char *path)
     return error;
 }
 
+int join_open(const char *text, char *path)
+{
+    return open_named(text, path, false);
+}
+
+int join_enter(const char *text, char *path)
+{
+    return open_named(text, path, true);
+}
+
 /* Become a member of what the descriptor is; it belongs to this from here on. */
 static int join_file(int fd, const char *text, struct pool_file *file)
 {
@@ -149,6 +163,7 @@ static int join_file(int fd, const char *text, struct pool_file *file)
     int error = sharing_join(high, file);
 
     if (!error) {
+        door_leave(high);
         budget_use_pool();
         return lend_init();
     }
@@ -162,7 +177,7 @@ static int join_named(const char *text)
     struct pool_file *file;
     const char *reason;
     char path[JOIN_TEXT_MAX];
-    int fd = join_open(text, path), error;
+    int fd = join_enter(text, path), error;
 
     if (fd < 0)
         return fd;

@@ -27,8 +27,10 @@ bool join_name_is_good(const char *text);
 int join_pool(const char *text, uint64_t *ram) must_check;
 void join_leave(void);
 
-/* Open a named pool's file; path has room for JOIN_TEXT_MAX. -errno, after a message. */
+/* Open a named pool's file, to look at; or in its door (base/door.h). path has room for
+ * JOIN_TEXT_MAX. -errno, after a message. */
 int join_open(const char *text, char *path) must_check;
+int join_enter(const char *text, char *path) must_check;
 
 /* Make a pool for the tree of processes that starts here; text (JOIN_TEXT_MAX) is what says so. */
 int join_found_tree(uint64_t ram, uint64_t share, char *text) must_check;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shared/attach.h"
 
+#include "base/door.h"
 #include "base/fd.h"
 #include "base/fmt.h"
 #include "base/meta.h"
@@ -55,7 +56,7 @@ static int reserve_place(struct shared *shared)
 static int open_file(struct shared *shared)
 {
     const char *reason;
-    int fd = shared_file_open(shared->name, shared->path);
+    int fd = shared_file_enter(shared->name, shared->path);
     int error;
 
     if (fd < 0)
@@ -136,7 +137,7 @@ static int make_tables(struct shared *shared)
     return 0;
 }
 
-static void free_parts(struct shared *shared)
+void shared_drop(struct shared *shared)
 {
     if (shared->mapped)
         meta_charge(-(int64_t)(bits_size(shared) + sizeof(*shared)));
@@ -155,30 +156,28 @@ static void free_parts(struct shared *shared)
 
 /* ---- Opening and closing ---- */
 
-/* Inside the door: nobody leaves a store that stays, or removes the region, meanwhile. */
+/* In the door: nobody leaves a store that stays, or removes the region, meanwhile. */
 static int join(struct shared *shared)
 {
-    int error;
+    int error = member_join(shared);
 
-    member_lock_door(shared);
-    error = member_join(shared);
-    if (!error && shared->file->keeps)
-        error = persist_begin_use(shared);
-    if (error && error != -EAGAIN)
-        member_leave(shared);
-    member_unlock_door(shared);
-    if (error == -EAGAIN)
+    if (error)
         return complain(shared, error, "it has 64 members already");
+    if (shared->file->keeps)
+        error = persist_begin_use(shared);
+    if (error)
+        member_leave(shared);
     if (error == -ESTALE)
         return complain(shared, error, "another region has used its store; remove this one");
     return error ? complain(shared, error, "it cannot be joined") : 0;
 }
 
-int shared_open(const char *name, void *view, struct shared **result)
+int shared_enter(const char *name, void *view, struct shared **result)
 {
     struct shared *shared = meta_reserve(sizeof(*shared));
     int error;
 
+    *result = shared;
     if (!shared)
         return -ENOMEM;
     shared->store_fd = shared->uffd = shared->alive.fd = -1;
@@ -193,41 +192,47 @@ int shared_open(const char *name, void *view, struct shared **result)
         error = make_tables(shared);
     if (!error)
         error = join(shared);
-    if (error)
-        free_parts(shared);
-    *result = error ? NULL : shared;
+    if (shared->alive.fd >= 0)
+        return error;
+    shared_drop(shared);
+    *result = NULL;
+    return error;
+}
+
+int shared_open(const char *name, void *view, struct shared **result)
+{
+    int error = shared_enter(name, view, result);
+
+    if (!error)
+        door_leave((*result)->alive.fd);
+    else if (*result)
+        shared_drop(*result);
     return error;
 }
 
 /* All that is resident goes to the store; then it is whole. */
-static int save(struct shared *shared)
+int shared_save(struct shared *shared)
 {
     int error = clock_evict_all(shared) ? -EIO : persist_save(shared);
 
     return error ? complain(shared, error, "its store cannot be made whole") : 0;
 }
 
-/* The name goes only when the store is whole. */
-static int save_alone(struct shared *shared)
+/* Its description goes, and with it the door. */
+void shared_leave(struct shared *shared)
 {
-    int error;
-
-    member_lock_door(shared);
-    error = save(shared);
-    member_unlock_door(shared);
-    return error;
+    member_leave(shared);
+    shared_drop(shared);
 }
 
+/* Who does not get to the door leaves all the same: what it would have saved is in memory. */
 int shared_close(struct shared *shared)
 {
-    int error = 0;
+    int error = door_enter(shared->alive.fd, "region", shared->name);
 
-    member_lock_door(shared);
-    if (shared->file->keeps && member_reap_all(shared) == 0)
-        error = save(shared);
-    member_leave(shared);
-    member_unlock_door(shared);
-    free_parts(shared);
+    if (!error && shared->file->keeps && member_reap_all(shared) == 0)
+        error = shared_save(shared);
+    shared_leave(shared);
     return error;
 }
 
@@ -285,39 +290,6 @@ struct shared *shared_take_out(const void *view)
     return NULL;
 }
 
-/* A region whose store is gone, or another's, cannot be opened; but its name can be removed. */
-static int unlink_broken(const char *name, int error)
-{
-    char path[SHARED_PATH_MAX];
-
-    if (error != -ENOENT && error != -ESTALE)
-        return error;
-    shared_name_path(name, path);
-    return sys_call(SYS_unlinkat, AT_FDCWD, path, 0) ? error : 0;
-}
-
-int shared_unlink(const char *name)
-{
-    struct shared *shared;
-    int error = shared_open(name, NULL, &shared);
-    unsigned others;
-
-    if (error)
-        return unlink_broken(name, error);
-    others = member_reap_all(shared);
-    if (others && shared->file->keeps)
-        error = complain(shared, -EBUSY, "it is in use, and its store must be left whole");
-    if (!error && shared->file->keeps)
-        error = save_alone(shared);
-    if (!error && sys_call(SYS_unlinkat, AT_FDCWD, shared->path, 0) < 0)
-        error = complain(shared, -EPERM, "its file cannot be removed");
-    if (!error && !shared->file->keeps)
-        sys_call(SYS_unlinkat, AT_FDCWD, shared->file->store, 0);
-    if (shared_close(shared) && !error)
-        error = -EIO;
-    return error;
-}
-
 /* ---- fork ---- */
 
 /* Nothing has been mapped where the views were: this comes before all else in the child.
@@ -336,7 +308,11 @@ static int rejoin(struct shared *shared)
     atomic_store(&shared->reaping, false);
     fd_close(shared->uffd);
     shared->reserved = 0;
+    error = door_enter(shared->alive.fd, "region", shared->name);
+    if (error)
+        return error;
     error = join(shared);
+    door_leave(shared->alive.fd);
     return error ? error : view_open(shared);
 }
 

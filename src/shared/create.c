@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making a region. Its file gets its name when it is whole. The store's file is locked from when it
- * is opened until then: of two that make the same region at the same time, one is refused.
+ * Making a region. It begins with the name: an empty file in /dev/shm, whose door (base/door.h) is
+ * held until all is made, so that two of one name are made one after the other. The file is sealed
+ * last. Before that it says which store is made for it: when we die, whoever wants the name, or
+ * removes it, removes that first.
+ *
+ * A store that stays is a whole one, of zeros, from its first byte on. It is locked while it is
+ * looked at: regions of other names may be made of it.
  */
-#include "base/fd.h"
+#include "base/door.h"
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
 #include "base/size.h"
 #include "base/sys.h"
 #include "shared/persist.h"
+#include "shared/remove.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +28,13 @@ struct making {
     const char *name;
     struct shared_shape shape;
     mode_t mode;
-    bool keeps, existed; /* the store is a file that stays; it was there */
+    bool keeps;   /* the store is a file that stays */
+    bool existed; /* and it was there */
+    bool claimed; /* the name is ours */
     char path[SHARED_PATH_MAX];
     char store[SHARED_PATH_MAX];
     int fd, store_fd;
+    struct shared_file *file;
 };
 
 static int refuse(const struct making *making, int error, const char *reason)
@@ -71,31 +80,63 @@ static int take_options(struct making *making, const struct uswap_shared_options
     return making->shape.size < options->size ? -EINVAL : check_shape(making);
 }
 
-/* ---- The store ---- */
+/* ---- The name ---- */
 
-static bool name_is_taken(const struct making *making)
+/* What is there under the name, in its door: nothing yet, what somebody left who died, or a region.
+ */
+static int look_at_file(struct making *making)
 {
-    return sys_call(SYS_faccessat, AT_FDCWD, making->path, 0) == 0;
+    struct shared_file *file;
+    struct stat status;
+    const char *reason;
+    int error = (int)sys_call(SYS_fstat, making->fd, &status);
+
+    if (!error && status.st_uid != (uid_t)sys_call(SYS_geteuid))
+        return refuse(making, -EPERM, "its file belongs to another user");
+    if (!error)
+        error = shared_file_map(making->fd, &file, &reason);
+    if (!error)
+        shared_file_unmap(file);
+    if (error != -EUCLEAN && error != -ENOENT)
+        return refuse(making, -EEXIST, "it is there already");
+    remove_half_store(making->name, making->fd);
+    return (int)sys_call(SYS_ftruncate, making->fd, 0);
 }
 
+static int claim_name(struct making *making)
+{
+    int error;
+
+    making->fd = door_open(making->path, O_RDWR | O_CREAT, "region", making->name);
+    if (making->fd == -ETIMEDOUT) /* has been said */
+        return making->fd;
+    if (making->fd < 0)
+        return refuse(making, making->fd, "its file cannot be made in " OWNED_FOLDER);
+    error = look_at_file(making);
+    making->claimed = !error;
+    return error;
+}
+
+/* ---- The store ---- */
+
+/* One that does not stay is new: what has its name may be another container's, and goes on. */
 static int open_store(struct making *making)
 {
-    long fd = name_is_taken(making)
-                  ? -EEXIST
-                  : sys_call(SYS_openat, AT_FDCWD, making->store,
-                             O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, making->mode);
+    int flags = making->keeps ? 0 : O_EXCL;
     struct flock lock = {.l_type = F_WRLCK};
     struct stat status;
+    long fd;
 
-    if (fd == -EEXIST)
-        return refuse(making, -EEXIST, "it is there already");
+    if (!making->keeps)
+        sys_call(SYS_unlinkat, AT_FDCWD, making->store, 0);
+    fd = sys_call(SYS_openat, AT_FDCWD, making->store,
+                  O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, making->mode);
     if (fd < 0)
         return refuse(making, (int)fd, "its store cannot be made; name a writable directory");
     making->store_fd = (int)fd;
+    making->existed = true; /* until we know better */
     if (sys_call(SYS_fcntl, fd, F_OFD_SETLK, &lock) < 0)
-        return refuse(making, -EEXIST, "somebody else is making it");
-    if (name_is_taken(making))
-        return refuse(making, -EEXIST, "it is there already");
+        return refuse(making, -EBUSY, "another region is being made of its store");
     if (sys_call(SYS_fstat, fd, &status) || !S_ISREG(status.st_mode))
         return refuse(making, -EINVAL, "its store is not a file");
     making->existed = status.st_size != 0;
@@ -106,11 +147,8 @@ static int open_store(struct making *making)
 static int look_into_store(struct making *making)
 {
     struct shared_shape found;
-    int error;
+    int error = persist_look(making->store_fd, &found);
 
-    if (!making->keeps || !making->existed)
-        return 0;
-    error = persist_look(making->store_fd, &found);
     if (error == -EUCLEAN)
         return refuse(making, error,
                       "its store was in use when the machine stopped: its parts do "
@@ -124,21 +162,27 @@ static int look_into_store(struct making *making)
     return check_shape(making);
 }
 
-/* All of the file now: an object that leaves memory must find its place. */
+/* All of the file now: an object that leaves memory must find its place. One that was there may
+ * have been left before this was done. */
 static int reserve_store(struct making *making)
 {
     uint64_t size = making->keeps ? persist_file_size(&making->shape) : making->shape.size;
-    long error = 0;
+    long error = sys_call(SYS_fallocate, making->store_fd, 0, 0, size);
 
-    if (making->keeps && making->existed)
-        return 0;
-    if (!making->keeps)
-        error = sys_call(SYS_ftruncate, making->store_fd, 0);
-    if (!error)
-        error = sys_call(SYS_fallocate, making->store_fd, 0, 0, size);
     if (error == -EOPNOTSUPP)
-        error = sys_call(SYS_ftruncate, making->store_fd, size);
+        error = making->keeps ? 0 : sys_call(SYS_ftruncate, making->store_fd, size);
     return error ? refuse(making, (int)error, "there is no room for its store") : 0;
+}
+
+static int make_store(struct making *making)
+{
+    int error = open_store(making);
+
+    if (!error && making->keeps && making->existed)
+        error = look_into_store(making);
+    else if (!error && making->keeps)
+        error = persist_make(making->store_fd, &making->shape);
+    return error ? error : reserve_store(making);
 }
 
 static void choose_store(struct making *making, const struct uswap_shared_options *options)
@@ -148,15 +192,25 @@ static void choose_store(struct making *making, const struct uswap_shared_option
     if (making->keeps)
         fmt_write(making->store, sizeof(making->store), "%s", options->persist);
     else
-        fmt_write(making->store, sizeof(making->store), "%s/" SHARED_PREFIX "%lu-%s.swap",
-                  folder && *folder ? folder : "/var/tmp", (unsigned long)sys_call(SYS_geteuid),
-                  making->name);
+        shared_name_store(making->name, folder && *folder ? folder : "/var/tmp", making->store);
 }
 
 /* ---- The file ---- */
 
-static int fill_file(struct making *making, struct shared_file *file)
+static int lay_out(struct making *making)
 {
+    int error = shared_file_make(making->fd, &making->shape, &making->file);
+
+    if (error)
+        return refuse(making, error, "there is no room for its file in " OWNED_FOLDER);
+    making->file->keeps = making->keeps;
+    memcpy(making->file->store, making->store, sizeof(making->file->store));
+    return 0;
+}
+
+static int fill_in(struct making *making)
+{
+    struct shared_file *file = making->file;
     struct stat status;
     int error = (int)sys_call(SYS_fstat, making->store_fd, &status);
 
@@ -164,37 +218,20 @@ static int fill_file(struct making *making, struct shared_file *file)
         return error;
     file->store_device = status.st_dev;
     file->store_inode = status.st_ino;
-    file->keeps = making->keeps;
-    memcpy(file->store, making->store, sizeof(file->store));
-    if (making->keeps && making->existed)
-        error = persist_load(making->store_fd, file);
-    else if (making->keeps)
-        error = persist_begin(making->store_fd, file);
-    if (error)
-        return refuse(making, error, "its store cannot be read, or is damaged");
-    shared_file_seal(file);
-    return 0;
+    error = making->keeps ? persist_load(making->store_fd, file) : 0;
+    return error ? refuse(making, error, "its store cannot be read, or is damaged") : 0;
 }
 
-static int make_file(struct making *making)
+/* The store decides about the shape when it stays; else the file is first, and knows the store. */
+static int make_both(struct making *making)
 {
-    struct shared_file *file;
-    long fd = sys_call(SYS_openat, AT_FDCWD, OWNED_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    int error;
+    int error = making->keeps ? make_store(making) : 0;
 
-    if (fd < 0)
-        return refuse(making, (int)fd, "its file cannot be made in " OWNED_FOLDER);
-    making->fd = (int)fd;
-    error = shared_file_make(making->fd, &making->shape, &file);
-    if (error)
-        return refuse(making, error, "there is no room for its file in " OWNED_FOLDER);
-    error = fill_file(making, file);
-    shared_file_unmap(file);
     if (!error)
-        error = (int)sys_call(SYS_fchmod, making->fd, making->mode);
-    if (!error)
-        error = (int)sys_call(SYS_fchmod, making->store_fd, making->mode);
-    return error;
+        error = lay_out(making);
+    if (!error && !making->keeps)
+        error = make_store(making);
+    return error ? error : fill_in(making);
 }
 
 static int make(struct making *making, const struct uswap_shared_options *options)
@@ -207,17 +244,26 @@ static int make(struct making *making, const struct uswap_shared_options *option
     if (making->store[0] != '/')
         return refuse(making, -EINVAL, "give a path from / on for its store");
     shared_name_path(making->name, making->path);
-    error = open_store(making);
+    error = claim_name(making);
     if (!error)
-        error = look_into_store(making);
+        error = make_both(making);
     if (!error)
-        error = reserve_store(making);
+        error = (int)sys_call(SYS_fchmod, making->store_fd, making->mode);
     if (!error)
-        error = make_file(making);
+        error = (int)sys_call(SYS_fchmod, making->fd, making->mode);
     if (error)
         return error;
-    error = fd_give_name(making->fd, making->path);
-    return error ? refuse(making, error, "its file cannot be named") : 0;
+    shared_file_seal(making->file);
+    return 0;
+}
+
+/* A store that was made for it goes with it. */
+static void undo(struct making *making)
+{
+    if (making->store_fd >= 0 && !making->existed)
+        sys_call(SYS_unlinkat, AT_FDCWD, making->store, 0);
+    if (making->claimed)
+        sys_call(SYS_unlinkat, AT_FDCWD, making->path, 0);
 }
 
 static void close_fd(int fd)
@@ -236,11 +282,12 @@ int shared_create(const char *name, const struct uswap_shared_options *options)
     making->name = name;
     making->fd = making->store_fd = -1;
     error = make(making, options);
-    /* A store that was made for it goes with it; one of -EEXIST is somebody else's. */
-    if (error && error != -EEXIST && making->store_fd >= 0 && !making->existed)
-        sys_call(SYS_unlinkat, AT_FDCWD, making->store, 0);
-    close_fd(making->fd);
+    if (error)
+        undo(making);
+    if (making->file)
+        shared_file_unmap(making->file);
     close_fd(making->store_fd);
+    close_fd(making->fd); /* and the door is free */
     meta_release(making, sizeof(*making));
     return error;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shared/file.h"
 
+#include "base/door.h"
 #include "base/fmt.h"
 #include "base/fnv.h"
 #include "base/msg.h"
@@ -54,7 +55,7 @@ static uint32_t check_of(const struct shared_file *file)
 
     sum = fnv_hash(sum, &file->version, sizeof(file->version));
     sum = fnv_hash(sum, first, (size_t)(end - first));
-    return (uint32_t)(sum ^ sum >> 32);
+    return (uint32_t)(sum ^ sum >> 32) | 1; /* not 0 */
 }
 
 static uint64_t content_offset(uint64_t objects)
@@ -95,15 +96,31 @@ int shared_file_make(int fd, const struct shared_shape *shape, struct shared_fil
     return 0;
 }
 
+/* 0 is no check: who is killed before has not made it. */
 void shared_file_seal(struct shared_file *file)
 {
-    file->check = check_of(file);
+    atomic_thread_fence(memory_order_seq_cst);
+    *(volatile uint32_t *)&file->check = check_of(file);
 }
+
+void shared_file_unseal(struct shared_file *file)
+{
+    *(volatile uint32_t *)&file->check = 0;
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+static const char none[] = "there is no such region; see uswap region ls";
+static const char not_one[] = "not a shared region of this version of uswap";
+static const char not_whole[] = "its making or its removal was cut off; remove it";
 
 /* What is wrong with it; NULL: nothing. */
 static const char *find_fault(const struct shared_file *file, uint64_t file_size)
 {
-    if (memcmp(file->magic, magic, sizeof(magic)) != 0)
+    bool ours = memcmp(file->magic, magic, sizeof(magic)) == 0;
+
+    if (!file->check && (ours || !*file->magic))
+        return not_whole;
+    if (!ours)
         return "not a shared region";
     if (file->version != VERSION || file->layout != layout())
         return "made by another version of uswap";
@@ -115,8 +132,6 @@ static const char *find_fault(const struct shared_file *file, uint64_t file_size
     return NULL;
 }
 
-static const char not_one[] = "not a shared region of this version of uswap";
-
 /* The header first, which says how long the table is. */
 int shared_file_map(int fd, struct shared_file **file, const char **reason)
 {
@@ -126,6 +141,9 @@ int shared_file_map(int fd, struct shared_file **file, const char **reason)
     int error = (int)sys_call(SYS_fstat, fd, &status);
 
     *file = NULL;
+    *reason = none;
+    if (!error && !status.st_size)
+        return -ENOENT;
     *reason = not_one;
     if (!error && (!S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof(*header)))
         error = -EBADMSG;
@@ -137,7 +155,7 @@ int shared_file_map(int fd, struct shared_file **file, const char **reason)
     size = header->content;
     sys_call(SYS_munmap, header, align_up(sizeof(*header), PAGE_SIZE));
     if (*reason)
-        return -EBADMSG;
+        return *reason == not_whole ? -EUCLEAN : -EBADMSG;
     *reason = "it cannot be mapped";
     return map(fd, size, file);
 }
@@ -187,6 +205,14 @@ void shared_name_path(const char *name, char *path)
     fmt_write(path, SHARED_PATH_MAX, OWNED_FOLDER SHARED_PREFIX "%lu-%s", user, own);
 }
 
+void shared_name_store(const char *name, const char *folder, char *path)
+{
+    uint64_t user;
+    const char *own = owned_split(name, &user);
+
+    fmt_write(path, SHARED_PATH_MAX, "%s/" SHARED_PREFIX "%lu-%s.swap", folder, user, own);
+}
+
 static int refuse(const char *name, int error, const char *reason)
 {
     char number[8];
@@ -208,7 +234,7 @@ static int check_owner(int fd, const char *name)
     return error ? refuse(name, error, "its file belongs to another user") : 0;
 }
 
-int shared_file_open(const char *name, char *path)
+static int open_named(const char *name, char *path, bool enter)
 {
     long fd;
     int error;
@@ -216,9 +242,12 @@ int shared_file_open(const char *name, char *path)
     if (!shared_name_is_good(name))
         return refuse(name, -EINVAL, "not the name of a region");
     shared_name_path(name, path);
-    fd = sys_call(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    fd = enter ? door_open(path, O_RDWR, "region", name)
+               : sys_call(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd == -ETIMEDOUT) /* has been said */
+        return (int)fd;
     if (fd == -ENOENT)
-        return refuse(name, (int)fd, "there is no such region; see uswap region ls");
+        return refuse(name, (int)fd, none);
     if (fd < 0)
         return refuse(name, (int)fd, "its file cannot be opened");
     error = check_owner((int)fd, name);
@@ -226,4 +255,14 @@ int shared_file_open(const char *name, char *path)
         return (int)fd;
     sys_call(SYS_close, fd);
     return error;
+}
+
+int shared_file_open(const char *name, char *path)
+{
+    return open_named(name, path, false);
+}
+
+int shared_file_enter(const char *name, char *path)
+{
+    return open_named(name, path, true);
 }

@@ -27,9 +27,6 @@
 #define SHARED_RAM_MIN     (1 * MIB)
 #define SHARED_OBJECT_SIZE (16 * KIB)
 
-/* Bytes of the lock that a member holds begin at 0; this one is for attaching and leaving. */
-#define SHARED_LOCK_ATTACH 4096
-
 struct shared_sum {
     uint64_t low, high;
 };
@@ -100,13 +97,16 @@ struct shared_shape {
 };
 
 /* Lay an empty file out as a region of this shape; the store is filled in by the caller before
- * shared_file_seal(), after which the group that does not change is what it says. */
+ * shared_file_seal(), after which the group that does not change is what it says. Until then, and
+ * again from shared_file_unseal() on, when it is being removed, the file is none to attach. */
 int shared_file_make(int fd, const struct shared_shape *shape,
                      struct shared_file **file) must_check;
 void shared_file_seal(struct shared_file *file);
+void shared_file_unseal(struct shared_file *file);
 
-/* Map all but the content. On an error (-EBADMSG: not a region, of another version, or damaged)
- * *reason says what is wrong. */
+/* Map all but the content. On an error (-EBADMSG: not a region, of another version, or damaged;
+ * -EUCLEAN: not sealed; -ENOENT: empty, somebody is about to make one) *reason says what is wrong.
+ */
 int shared_file_map(int fd, struct shared_file **file, const char **reason) must_check;
 void shared_file_unmap(struct shared_file *file);
 
@@ -119,10 +119,13 @@ uint64_t shared_file_content_size(int fd);
 /* Whether NAME or UID/NAME may be one (base/owned.h). */
 bool shared_name_is_good(const char *name);
 
-/* The path of a region's file; path has room for SHARED_PATH_MAX. */
+/* The path of a region's file, and that of a store which goes with it; path has room for
+ * SHARED_PATH_MAX. */
 void shared_name_path(const char *name, char *path);
+void shared_name_store(const char *name, const char *folder, char *path);
 
-/* Open it. -errno, after a message. */
+/* Open it, to look at; or in its door (base/door.h). -errno, after a message. */
 int shared_file_open(const char *name, char *path) must_check;
+int shared_file_enter(const char *name, char *path) must_check;
 
 #endif

@@ -7,7 +7,6 @@
 #include "shared/room.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/prctl.h>
 
 /* We hold its byte: nobody else is at it, and it cannot come back. */
@@ -74,23 +73,4 @@ void member_leave(struct shared *shared)
     atomic_store(&shared->file->members[shared->member].pinned, 0);
     atomic_store(&shared->file->members[shared->member].pid, 0);
     alive_unlock(shared->alive.fd, shared->member);
-}
-
-static void door(struct shared *shared, short type)
-{
-    struct flock lock = {.l_type = type, .l_start = SHARED_LOCK_ATTACH, .l_len = 1};
-
-    /* The kernel gives it back for who dies; who holds it waits for nothing but the disk. */
-    while (sys_call(SYS_fcntl, shared->alive.fd, F_OFD_SETLKW, &lock) == -EINTR)
-        ;
-}
-
-void member_lock_door(struct shared *shared)
-{
-    door(shared, F_WRLCK);
-}
-
-void member_unlock_door(struct shared *shared)
-{
-    door(shared, F_UNLCK);
 }

@@ -22,8 +22,4 @@ void member_reap(struct shared *shared, unsigned member);
 /* The same for all that have a place. Returns how many others are alive. */
 unsigned member_reap_all(struct shared *shared);
 
-/* Attaching, the last leaving, and removing happen one at a time. Not in a fault handler. */
-void member_lock_door(struct shared *shared);
-void member_unlock_door(struct shared *shared);
-
 #endif

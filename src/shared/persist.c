@@ -143,30 +143,65 @@ static void fill_records(const struct shared_file *file, struct record *records)
     }
 }
 
+/* Draw its mark and write it; behind the content, the table. */
+static void complete(struct tail *tail)
+{
+    memcpy(tail->magic, magic, sizeof(magic));
+    tail->version = VERSION;
+    sys_call(SYS_getrandom, &tail->mark, sizeof(tail->mark), GRND_NONBLOCK);
+    tail->check = check_of(tail);
+}
+
+static int write_page(int fd, struct tail *tail)
+{
+    struct shared_shape shape = {tail->size, tail->object_size, 0};
+    int error = shared_file_transfer(SYS_pwrite64, fd, tail, PAGE_SIZE,
+                                     persist_file_size(&shape) - PAGE_SIZE);
+
+    return error ? error : (int)sys_call(SYS_fdatasync, fd);
+}
+
 static int write_tail(int fd, struct shared_file *file, uint64_t table_check, bool clean)
 {
-    struct shared_shape shape = {file->size, file->object_size, 0};
     struct tail *tail = meta_reserve(PAGE_SIZE);
     int error = -ENOMEM;
 
     if (!tail)
         return error;
-    memcpy(tail->magic, magic, sizeof(magic));
-    tail->version = VERSION;
     tail->clean = clean;
     tail->size = file->size;
     tail->object_size = file->object_size;
     tail->id = file->id;
     tail->table_check = table_check;
-    sys_call(SYS_getrandom, &tail->mark, sizeof(tail->mark), GRND_NONBLOCK);
-    tail->check = check_of(tail);
+    complete(tail);
     atomic_store(&file->store_next, tail->mark);
-    error = shared_file_transfer(SYS_pwrite64, fd, tail, PAGE_SIZE,
-                                 persist_file_size(&shape) - PAGE_SIZE);
-    if (!error)
-        error = (int)sys_call(SYS_fdatasync, fd);
+    error = write_page(fd, tail);
     if (!error)
         atomic_store(&file->store_mark, tail->mark);
+    meta_release(tail, PAGE_SIZE);
+    return error;
+}
+
+/* Holes behind which the page stands: that one write makes it whole, at whatever point we are
+ * killed. */
+int persist_make(int fd, const struct shared_shape *shape)
+{
+    static const char zeros[PAGE_SIZE];
+    uint64_t size = table_size(shape->size / shape->object_size);
+    struct tail *tail = meta_reserve(PAGE_SIZE);
+    int error;
+
+    if (!tail)
+        return -ENOMEM;
+    tail->clean = 1;
+    tail->size = shape->size;
+    tail->object_size = shape->object_size;
+    sys_call(SYS_getrandom, &tail->id, sizeof(tail->id), GRND_NONBLOCK);
+    tail->table_check = FNV_START;
+    for (uint64_t done = 0; done < size; done += PAGE_SIZE)
+        tail->table_check = fnv_hash(tail->table_check, zeros, PAGE_SIZE);
+    complete(tail);
+    error = write_page(fd, tail);
     meta_release(tail, PAGE_SIZE);
     return error;
 }
@@ -191,11 +226,6 @@ int persist_save(struct shared *shared)
     return error;
 }
 
-int persist_begin(int fd, struct shared_file *file)
-{
-    return write_tail(fd, file, 0, false);
-}
-
 /* Two regions can have been made of one file; what one has written the other does not know. Who
  * was killed while it wrote the page has left either mark. */
 static bool is_ours(const struct shared_file *file, const struct tail *tail)
@@ -213,5 +243,5 @@ int persist_begin_use(struct shared *shared)
     if (!error && !is_ours(shared->file, tail))
         error = -ESTALE;
     meta_release(tail, PAGE_SIZE);
-    return error || !clean ? error : persist_begin(shared->store_fd, shared->file);
+    return error || !clean ? error : write_tail(shared->store_fd, shared->file, 0, false);
 }

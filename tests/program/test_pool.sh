@@ -89,6 +89,27 @@ for name in ("faults_minor", "faults_major", "resident_bytes"): assert lines[3][
     rm "/dev/shm/uswap-pool-$(id -u)-$pool"
 }
 
+# Made, joined and removed at the same time: each step is done or refused, none takes a pool from who is in it.
+race() {
+    local status end=$((SECONDS + 3))
+    while [ $SECONDS -lt $end ]; do
+        "$USWAP" pool create $pool --ram 16M
+        "$USWAP" run --pool $pool --swap "$work/swap:64M" -- "$share" 4 0 hold
+        status=$?
+        [ $status -eq 0 ] || [ $status -eq 2 ] || fail "run in a race: exit code $status"
+        "$USWAP" pool rm $pool
+    done
+}
+
+test_race() {
+    for i in 1 2 3; do race >"$work/race.$i" 2>&1 & done
+    wait
+    expect_not 'no step failed' grep -h FAILED "$work"/race.*
+    expect 'members ran' [ "$(cat "$work"/race.* | grep -c '^peak')" -gt 5 ]
+    "$USWAP" pool rm $pool 2>/dev/null
+    expect 'nothing is left' [ ! -e "/dev/shm/uswap-pool-$(id -u)-$pool" ]
+}
+
 # An idle member gives its memory up, a stopped one is passed over, a killed one's share comes back.
 test_members() {
     local idle stopped killed before
