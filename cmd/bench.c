@@ -99,10 +99,8 @@ static int run_bench(const struct command *command, char **arguments)
 
     if (!command_parse(command, arguments, &request, &arguments, &status))
         return status;
-    if (*arguments) {
-        msg_error("bench: %s: not an option; see uswap bench --help", *arguments);
+    if (!command_no_operands(command, arguments))
         return EXIT_USAGE;
-    }
     if (!find_suite()) {
         msg_error("bench: the suite is neither in bench/ next to this program nor in ../%s; "
                   "install it there",

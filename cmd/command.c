@@ -112,6 +112,14 @@ _Bool command_parse(const struct command *command, char **arguments, void *targe
     return true;
 }
 
+_Bool command_no_operands(const struct command *command, char **operands)
+{
+    if (*operands)
+        msg_error("%s: %s: takes no arguments but options; see uswap %s --help", command->name,
+                  *operands, command->name);
+    return !*operands;
+}
+
 _Bool command_own_path(char *path)
 {
     ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);

@@ -3,6 +3,7 @@
 #ifndef USWAP_CMD_COMMAND_H
 #define USWAP_CMD_COMMAND_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Exit codes of our own; program codes are those of env(1). */
@@ -55,6 +56,9 @@ void command_help(const struct command *command);
 _Bool command_parse(const struct command *command, char **arguments, void *target, char ***operands,
                     int *status);
 
+/* False after a message: there are operands, and the command takes none. */
+_Bool command_no_operands(const struct command *command, char **operands);
+
 /* The path of this program; that of what lies at a place seen from its directory. false: there is
  * none. Both have room for PATH_MAX. */
 _Bool command_own_path(char *path);
@@ -68,6 +72,11 @@ int command_read_seconds(const char *label, const char *value, const double boun
  * pool can be joined: 0, or -errno after a message. */
 _Bool pool_resolve(const char *given, char *text);
 int pool_check(const char *text);
+
+/* Change the size of a pool. A smaller one has been reached at the return: its members may give
+ * back nothing for so many ms. Returns an exit code, not 0 after a message; the size is then as
+ * before. */
+int pool_set_ram(const char *given, uint64_t ram, unsigned ms);
 
 /* The numbers of the members of a pool, at most so many: how many, or -errno after a message. */
 int pool_list_members(const char *given, pid_t *pids, unsigned most);

@@ -27,6 +27,19 @@ static bool takes_process(const struct command *command)
     return strstr(command->operands, "PID") != NULL;
 }
 
+static bool takes_pool(const struct command *command)
+{
+    return strstr(command->operands, "POOL") != NULL;
+}
+
+/* What a shell runs to list them; dollar: how it writes a $ inside of awk. */
+static void list_processes(const struct command *command, const char *quote, const char *dollar)
+{
+    printf("uswap ps 2>/dev/null | awk %sNR > 1 { print %s1 }%s", quote, dollar, quote);
+    if (takes_pool(command))
+        printf("; uswap pool ls 2>/dev/null | awk %sNR > 1 { print %s1 }%s", quote, dollar, quote);
+}
+
 static bool takes_program(const struct command *command)
 {
     return strstr(command->operands, "PROGRAM") != NULL;
@@ -63,9 +76,11 @@ static void bash_command(const struct command *command)
     printf("\"\n");
     if (takes_program(command))
         printf("        operands=$(compgen -c -- \"$current\")\n");
-    else if (takes_process(command))
-        printf("        operands=$(uswap ps 2>/dev/null | awk 'NR > 1 { print $1 }')\n");
-    else if (takes_trace(command))
+    else if (takes_process(command)) {
+        printf("        operands=$(");
+        list_processes(command, "'", "$");
+        printf(")\n");
+    } else if (takes_trace(command))
         printf("        operands=$(compgen -f -- \"$current\")\n");
     else if (strcmp(command->operands, "[COMMAND]") == 0) {
         printf("        operands=\"");
@@ -139,10 +154,11 @@ static void zsh_command(const struct command *command)
         zsh_option(option);
     if (takes_program(command))
         printf(" \\\n            '*::program:_normal'");
-    else if (takes_process(command))
-        printf(" \\\n            '*:process:(${(f)\"$(uswap ps 2>/dev/null | awk "
-               "\"NR > 1 { print \\$1 }\")\"})'");
-    else if (takes_trace(command))
+    else if (takes_process(command)) {
+        printf(" \\\n            '1:process:(${(f)\"$(");
+        list_processes(command, "\"", "\\$");
+        printf(")\"})'");
+    } else if (takes_trace(command))
         printf(" \\\n            '1:trace:_files'");
     else if (strcmp(command->operands, "bash|zsh") == 0)
         printf(" \\\n            '1:shell:(bash zsh)'");

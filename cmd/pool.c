@@ -21,9 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How long members may take to give back what a smaller pool has no room for. */
-#define RESIZE_LOOKS   3000
-#define RESIZE_LOOK_US 10000
+/* How long members may give back nothing of what a smaller pool has no room for, and how often that
+ * is looked at. */
+#define RESIZE_MS    30000
+#define LOOK_US      10000
+#define REAP_EVERY   50
+#define LOOKS_PER_MS (1000.0 / LOOK_US)
 
 /* ---- options ---- */
 
@@ -288,25 +291,32 @@ static int run_show(const struct command *command, char **arguments)
 
 /* ---- resize ---- */
 
-/* true: all that is held fits. */
-static bool shrink(const struct opened *pool)
+/* true: all that is held fits. The time begins anew when less is held than ever before. */
+static bool shrink(const struct opened *pool, unsigned ms)
 {
-    for (unsigned look = 0; look < RESIZE_LOOKS && !sharing_has_room(pool->file); look++) {
-        if (look % 50 == 0)
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned look = 0; look <= ms * LOOKS_PER_MS && !sharing_has_room(pool->file); look++) {
+        uint64_t held = ledger_total(&pool->file->pages);
+
+        if (look % REAP_EVERY == 0)
             sharing_reap_file(pool->file, pool->fd);
+        if (held < least)
+            look = 0;
+        least = min_u64(least, held);
         sharing_ask_all(pool->file);
-        usleep(RESIZE_LOOK_US);
+        usleep(LOOK_US);
     }
     return sharing_has_room(pool->file);
 }
 
-static int resize(const struct opened *pool, uint64_t ram)
+static int resize(const struct opened *pool, uint64_t ram, unsigned ms)
 {
     uint64_t before = pool_file_ram(pool->file);
     char size[16];
 
     pool_file_resize(pool->file, ram);
-    if (ram >= before || shrink(pool))
+    if (ram >= before || shrink(pool, ms))
         return EXIT_SUCCESS;
     pool_file_resize(pool->file, before);
     msg_error("pool %s: its members cannot do with so little; it stays at %s", pool->text,
@@ -314,20 +324,29 @@ static int resize(const struct opened *pool, uint64_t ram)
     return EXIT_FAILURE;
 }
 
+int pool_set_ram(const char *given, uint64_t ram, unsigned ms)
+{
+    struct opened pool;
+    int status;
+
+    if (open_pool(given, &pool))
+        return EXIT_USAGE;
+    status = resize(&pool, ram, ms);
+    close_pool(&pool);
+    return status;
+}
+
 static int run_resize(const struct command *command, char **arguments)
 {
     struct uswap_options options = {.ram = 0};
-    struct opened pool;
     char *operands[2];
     int status;
 
     if (!named_parse(command, arguments, NULL, operands, 2, &status))
         return status;
-    if (config_read_ram("pool resize ", operands[1], &options) || open_pool(operands[0], &pool))
+    if (config_read_ram("pool resize ", operands[1], &options))
         return EXIT_USAGE;
-    status = resize(&pool, options.ram);
-    close_pool(&pool);
-    return status;
+    return pool_set_ram(operands[0], options.ram, RESIZE_MS);
 }
 
 /* ---- rm ---- */

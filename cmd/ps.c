@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* uswap ps: who runs under uswap. */
-#include "base/msg.h"
 #include "base/size.h"
 #include "command.h"
 #include "print.h"
@@ -62,10 +61,8 @@ static int run_ps(const struct command *command, char **arguments)
 
     if (!command_parse(command, arguments, &json, &arguments, &status))
         return status;
-    if (*arguments) {
-        msg_error("ps: %s: takes no arguments; see uswap ps --help", *arguments);
+    if (!command_no_operands(command, arguments))
         return EXIT_USAGE;
-    }
     list = peer_list(&count);
     if (json) {
         print_json(list, count);

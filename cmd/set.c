@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* uswap set: change what can be changed of a running process. */
+/* uswap set: change what can be changed of a running process, or of a pool. */
 #include "arena/config.h"
 #include "ask.h"
 #include "base/msg.h"
+#include "base/size.h"
 #include "command.h"
 
 #include <stdio.h>
@@ -23,25 +24,30 @@ static int read_wait(const char *label, const char *value, void *target)
 }
 
 static const struct option options[] = {
-    {"--wait", "SECONDS", "how long the process may be silent; default: 10", read_wait},
+    {"--wait", "SECONDS", "how long there may be no answer; default: 10", read_wait},
     {0},
 };
 
-static int set_budget(const char *pid_text, uint64_t ram, unsigned ms)
+static int set_pool(const char *name, uint64_t ram, unsigned ms)
 {
-    pid_t pid = peer_parse_pid(pid_text);
+    int status = pool_set_ram(name, ram, ms);
+    char size[16];
+
+    if (!status)
+        printf("pool %s: the budget is %s\n", name, size_format(ram, size));
+    return status;
+}
+
+static int set_process(pid_t pid, uint64_t ram, unsigned ms)
+{
     struct peer peer;
     char text[128];
     bool done;
-    int error;
+    int error = peer_open(pid, &peer);
 
-    if (pid < 0) {
-        msg_error("%s: not the number of a process; see uswap ps", pid_text);
-        return EXIT_USAGE;
-    }
-    error = peer_open(pid, &peer);
     if (error) {
-        peer_explain(pid_text, error);
+        snprintf(text, sizeof(text), "%d", (int)pid);
+        peer_explain(text, error);
         return EXIT_FAILURE;
     }
     done = ask_for_budget(&peer, ram, ms, text, sizeof(text));
@@ -57,26 +63,29 @@ static int run_set(const struct command *command, char **arguments)
 {
     struct uswap_options given;
     unsigned ms = WAIT_MS;
+    pid_t pid;
     int status;
 
     if (!command_parse(command, arguments, &ms, &arguments, &status))
         return status;
     if (!arguments[0] || !arguments[1] || arguments[2] || strncmp(arguments[1], "ram=", 4) != 0) {
-        msg_error("set: give a process and its new budget, as in uswap set 1234 ram=2G");
+        msg_error("set: give a process or pool and its new budget, as in uswap set 1234 ram=2G");
         return EXIT_USAGE;
     }
     uswap_options_init(&given);
     if (config_read_ram("ram=", arguments[1] + 4, &given))
         return EXIT_USAGE;
-    return set_budget(arguments[0], given.ram, ms);
+    pid = peer_parse_pid(arguments[0]);
+    return pid < 0 ? set_pool(arguments[0], given.ram, ms) : set_process(pid, given.ram, ms);
 }
 
 const struct command command_set = {
     "set",
-    "PID ram=SIZE",
-    "Change the RAM budget of a running process",
-    "\nOnly the owner of the process and root may. A smaller budget has been reached when the\n"
-    "command ends; a stopped process is left as it is.\n"
+    "PID|POOL ram=SIZE",
+    "Change the RAM budget of a running process, or of a pool",
+    "\nOnly the owner of the process and root may; of a pool, who may join it. A smaller budget "
+    "has\n"
+    "been reached when the command ends; a stopped process is left as it is.\n"
     "Exit code: 0 done; 1 not done; 2 wrong arguments.\n",
     options,
     run_set,

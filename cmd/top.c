@@ -325,10 +325,8 @@ static int run_top(const struct command *command, char **arguments)
 
     if (!command_parse(command, arguments, &top, &arguments, &status))
         return status;
-    if (*arguments) {
-        msg_error("top: %s: takes no arguments; see uswap top --help", *arguments);
+    if (!command_no_operands(command, arguments))
         return EXIT_USAGE;
-    }
     setlocale(LC_CTYPE, "");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !open_screen(&top)) {
         msg_error("top: this is not a terminal that can show it; see uswap stat --help");

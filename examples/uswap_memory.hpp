@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// C++ containers in swapped memory, as a std::pmr::memory_resource or as an allocator of the standard
-// library's kind. For memory from malloc no code is needed: run the program under `uswap run`.
+// C++ containers in swapped memory, as a std::pmr::memory_resource or as an allocator of the
+// standard library's kind. For memory from malloc no code is needed: run the program under `uswap
+// run`.
 //
-// uswap_start() comes first. Both throw std::bad_alloc when budget and stores cannot hold more. Both
-// map whole regions: give them large blocks, or put a pool between, as memory.cpp does.
+// uswap_start() comes first. Both throw std::bad_alloc when budget and stores cannot hold more.
+// Both map whole regions: give them large blocks, or put a pool between, as memory.cpp does.
 #ifndef USWAP_MEMORY_HPP
 #define USWAP_MEMORY_HPP
 

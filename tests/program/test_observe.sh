@@ -66,8 +66,8 @@ refused() {
 }
 refused 2 'ram=4M: the budget is too small' set $pid ram=4M
 refused 2 'ram=lots: not a size' set $pid ram=lots
-refused 2 'give a process and its new budget' set $pid
-refused 2 'none: not the number of a process' set none ram=1G
+refused 2 'give a process or pool and its new budget' set $pid
+refused 2 'pool none: ' set none ram=1G
 refused 1 'there is no such process' set 4194000 ram=1G
 refused 1 'not under uswap' set $$ ram=1G
 refused 1 'not under uswap' stat $$

@@ -150,7 +150,14 @@ test_resize() {
         expect "resized to $size under load" "$USWAP" pool resize $pool $size
         expect 'what is held fits' holds_less $pool $((${size%M} * 1024))
     done
-    expect_not 'not to less than is possible' "$USWAP" pool resize $pool 4M
+    expect 'set does it, too' grep -qx "pool $pool: the budget is 36M" <("$USWAP" set $pool ram=36M)
+    expect 'what is held fits' holds_less $pool $((36 * 1024))
+    kill -STOP $(jobs -p)
+    "$USWAP" set --wait 0.5 $pool ram=8M 2>"$work/err"
+    expect 'exit code 1: nobody gives back anything' [ $? -eq 1 ]
+    kill -CONT $(jobs -p)
+    expect 'and says that nothing changed' grep -q 'it stays at 36M' "$work/err"
+    expect_not 'nor by resize' "$USWAP" pool resize $pool 4M
     wait
     for i in 1 2 3; do expect "every word of $i was right" grep -q '^peak' "$work/m$i"; done
 }
