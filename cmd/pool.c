@@ -11,6 +11,7 @@
 #include "base/owned.h"
 #include "base/size.h"
 #include "named.h"
+#include "object/asked.h"
 #include "object/sharing.h"
 
 #include <errno.h>
@@ -221,7 +222,7 @@ static int run_ls(const struct command *command, char **arguments)
 static void print_member(const struct pool_file *file, unsigned number)
 {
     const struct pool_member *member = &file->members[number];
-    uint64_t age = atomic_load(&file->epoch) - atomic_load(&member->tail);
+    uint32_t age = asked_age(file, member);
     char share[16], held[16], name[sizeof(member->name)];
     bool lives = (atomic_load(&member->state) & POOL_PLACE_MASK) != POOL_FREE;
 
@@ -231,8 +232,8 @@ static void print_member(const struct pool_file *file, unsigned number)
     name[sizeof(name) - 1] = '\0';
     printf("%8u %-16s %8s %8s %10lu%s\n", atomic_load(&member->pid), name,
            size_format((uint64_t)atomic_load(&member->share) << PAGE_SHIFT, share),
-           size_format(ledger_held(&file->pages, number) << PAGE_SHIFT, held),
-           (unsigned long)(uint32_t)age, atomic_load(&member->tail_is_hot) ? " hot" : "");
+           size_format(ledger_held(&file->pages, number) << PAGE_SHIFT, held), (unsigned long)age,
+           atomic_load(&member->tail_is_hot) ? " hot" : "");
 }
 
 static void print_pool(const struct pool_file *file)

@@ -524,6 +524,20 @@ uint32_t evict_step(uint32_t pages)
     return left + freed + balanced;
 }
 
+uint32_t evict_sample(uint32_t pages)
+{
+    object_t victims[EVICT_STEP_MAX];
+    struct pool_wish wish = {EVICT_STEP_MAX, pages, EVICT_STEP_MAX};
+    unsigned count = pool_claim_victims(victims, &wish);
+
+    return count ? evict_mask(victims, count) : 0;
+}
+
+uint32_t evict_masked(uint32_t pages)
+{
+    return write_step(pages, false);
+}
+
 /* What it is going to write counts as being written from when it was asked for. */
 static void run_write_task(struct store_task *task)
 {

@@ -27,6 +27,11 @@ uint32_t evict_step(uint32_t pages);
  */
 bool evict_meanwhile(uint32_t pages);
 
+/* The two halves of a step, one at a time: mask the next victims, clean ones as well, for a look
+ * whether they are used; and have those masked longest leave. Return pages, as above. */
+uint32_t evict_sample(uint32_t pages);
+uint32_t evict_masked(uint32_t pages);
+
 /* Mask these objects, which the caller owns; those that cannot be are resident again. */
 uint32_t evict_mask(object_t *victims, unsigned count);
 

@@ -30,6 +30,7 @@
 #include "base/sigblock.h"
 #include "base/sys.h"
 #include "mask/mask.h"
+#include "object/budget.h"
 #include "observe/parts.h"
 #include "observe/trace.h"
 
@@ -331,6 +332,13 @@ int fault_resolve_pinned(object_t page)
 
 /* ---- Arriving ---- */
 
+/* What was masked comes back without a page more. In a pool of processes that is no reason to have
+ * others give way, or own objects leave: one that uses all it has would lose it by that. */
+static bool took_memory(void)
+{
+    return cost != COST_MASKED || !budget_is_shared();
+}
+
 static int handle(const struct access *access)
 {
     object_t page = access->page;
@@ -348,7 +356,7 @@ static int handle(const struct access *access)
     parts_end(PART_WAKE);
     trace_resolved(access, start);
     count_fault(start);
-    if (!error)
+    if (!error && took_memory())
         supply_refill();
     else if (error == -EFAULT && !region_maps(page))
         region_forbid(page);

@@ -574,7 +574,7 @@ int fill_unmask(object_t object, uint64_t word)
         parts_end(PART_MOVE);
         if (word & OBJECT_AHEAD)
             stats_add(STAT_READ_AHEAD_HITS, 1);
-        pool_note_unmasked(pages);
+        pool_note_touched(pages);
         pool_add(object, 1, OBJECT_HOT);
     }
     return error;

@@ -3,20 +3,21 @@
  * When the pool is full the globally oldest objects leave, whichever process holds them.
  *
  * Each member publishes how old its tail is, the object that leaves it next (object/age.h). Who
- * needs memory compares: if its own tail is the oldest it evicts as if it were alone. Else it adds
- * to what is wanted of the oldest member and wakes the thread that serves there, which evicts,
- * gives pages back to the pool and takes off what it has served. Objects of the hot ring have
- * proved that they are used: they count as HOT_BONUS times younger, so that a scan in one process
- * does not push the hot set of another out, and yet an idle process gives its memory up in time.
+ * needs memory compares (object/asked.h): if its own tail is the oldest it evicts as if it were
+ * alone. Else it adds to what is wanted of the oldest member and wakes the thread that serves
+ * there, which evicts, gives pages back to the pool and takes off what it has served.
  *
- * Age alone would let one that scans take all: what it holds is always younger than what others
- * keep because they use it. So a member that holds no more than a fair part is not asked by one
- * that holds more, unless it is idle; and one that holds less may ask any that holds more.
+ * One that fits into its memory has no faults, and so no young tail, however much it uses what it
+ * has. So a member that holds no more than all would if they held the same does not give at once.
+ * It takes a sample: it masks the next objects and looks how many are touched while an eighth of
+ * the pool is filled anew. If they are used as often as the pool is filled, or more often, it says
+ * so to the others and gives nothing. Else what was not touched leaves; and where nothing was
+ * touched at all, the next samples take less time.
  *
- * Nobody waits for long. A member from which something has been wanted for PATIENCE_MS without any
- * progress (it is stopped, busy or on a slow disk) is passed over until it has served; so only the
- * first one to ask it loses time, and no queue forms behind it. Nobody is asked for more than what
- * it holds beyond its share.
+ * Nobody waits for long. A member from which something has been wanted for ASKED_PATIENCE_MS
+ * without any progress (it is stopped, busy, takes a sample or is on a slow disk) is passed over
+ * until it has served; so only the first one to ask it loses time, and no queue forms behind it.
+ * Nobody is asked for more than what it holds beyond its share.
  *
  * The serving thread is started when the process first borrows: also an idle process must give way,
  * and has no other thread that runs. libc does not know of it (base/thread.h).
@@ -26,6 +27,7 @@
 #include "arena/lend.h"
 
 #include "arena/commit.h"
+#include "arena/evict.h"
 #include "arena/gate.h"
 #include "arena/supply.h"
 #include "base/clock.h"
@@ -33,14 +35,12 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "object/age.h"
+#include "object/asked.h"
 #include "object/budget.h"
 #include "object/pool.h"
 #include "object/sharing.h"
 
 #include <sys/prctl.h>
-
-#define PATIENCE_MS 10
-#define HOT_BONUS   16
 
 /* One wait, and how many of them one need is worth. */
 #define WAIT_NS    2000000
@@ -49,11 +49,13 @@
 /* The server goes step by step, so that what is used is touched before it leaves. */
 #define CHANCE_NS 4000000
 
-/* How often the pool is filled anew before what has not been touched meanwhile is idle. */
-#define IDLE_ROUNDS 2
-
-/* Nobody is asked whose tail is not older by this part and a step. */
-#define AGE_MARGIN 8
+/* A sample, a part of what is held within bounds, and how long it is looked at: while a part of the
+ * pool is filled anew, but not for ever. */
+#define SAMPLE_PART 16
+#define SAMPLE_MIN  64
+#define SAMPLE_MAX  EVICT_STEP_MAX
+#define LOOK_PART   8
+#define LOOK_NS     UINT64_C(250000000)
 
 /* The dead are looked for so often at most. */
 #define REAP_NS 100000000
@@ -81,94 +83,6 @@ bool lend_reap(void)
 
 /* ---- Asking ---- */
 
-static uint32_t age_of(const struct pool_member *place)
-{
-    uint32_t age = atomic_load_explicit(&sharing_file->epoch, memory_order_relaxed) -
-                   atomic_load_explicit(&place->tail, memory_order_relaxed);
-
-    return atomic_load_explicit(&place->tail_is_hot, memory_order_relaxed) ? age / HOT_BONUS : age;
-}
-
-/* Something has been wanted of it for too long. */
-static bool is_silent(const struct pool_member *place)
-{
-    return atomic_load(&place->wanted) &&
-           pool_file_now_ms() - atomic_load(&place->wanted_since) > PATIENCE_MS;
-}
-
-static bool lives(unsigned member)
-{
-    return (atomic_load_explicit(&sharing_place(member)->state, memory_order_relaxed) &
-            POOL_PLACE_MASK) != POOL_FREE;
-}
-
-static uint64_t held_by(unsigned member)
-{
-    return ledger_held(&sharing_file->pages, member);
-}
-
-/* What each member can hold when those that hold less than the average leave the rest to others. */
-static uint64_t fair_part(uint32_t count)
-{
-    uint64_t limit = ledger_limit(&sharing_file->pages), small = 0;
-    uint64_t average = limit / max_u64(sharing_members(), 1), large = 0;
-
-    for (unsigned member = 0; member < count; member++) {
-        if (!lives(member))
-            continue;
-        if (held_by(member) < average && member != sharing_own())
-            small += held_by(member);
-        else
-            large++;
-    }
-    return (limit - min_u64(small, limit)) / max_u64(large, 1);
-}
-
-/* Nothing has come or come back into its memory for as long as it takes to fill the pool anew,
- * IDLE_ROUNDS times. */
-static bool is_idle(const struct pool_member *place)
-{
-    uint32_t age = atomic_load_explicit(&sharing_file->epoch, memory_order_relaxed) -
-                   atomic_load_explicit(&place->tail, memory_order_relaxed);
-
-    return age > IDLE_ROUNDS * ledger_limit(&sharing_file->pages) / AGE_STEP;
-}
-
-/* How old the objects of a member are that may be asked; 0: it may not. */
-static uint32_t age_to_ask(unsigned member, uint64_t fair, uint32_t own_age)
-{
-    const struct pool_member *place = sharing_place(member);
-    bool modest = held_by(member) <= fair, we_are_modest = held_by(sharing_own()) <= fair;
-    uint32_t age = age_of(place);
-
-    if (member == sharing_own() || !lives(member) || is_silent(place) ||
-        held_by(member) <= atomic_load_explicit(&place->share, memory_order_relaxed))
-        return 0;
-    if (modest && !we_are_modest && !is_idle(place))
-        return 0;
-    if (we_are_modest && !modest)
-        return age + 1;
-    return age > own_age + own_age / AGE_MARGIN + 1 ? age : 0;
-}
-
-/* The member with the oldest tail of those that may be asked; POOL_MEMBERS: nobody. */
-static unsigned find_oldest(void)
-{
-    uint32_t count = atomic_load(&sharing_file->count), oldest = 0;
-    uint32_t own_age = age_of(sharing_place(sharing_own()));
-    uint64_t fair = fair_part(count);
-    unsigned found = POOL_MEMBERS;
-
-    for (unsigned member = 0; member < count; member++) {
-        uint32_t age = age_to_ask(member, fair, own_age);
-        if (age > oldest) {
-            oldest = age;
-            found = member;
-        }
-    }
-    return found;
-}
-
 /* Whether what was asked for may still come. */
 static bool is_pending(void)
 {
@@ -176,7 +90,8 @@ static bool is_pending(void)
 
     if (!asked)
         return false;
-    if (atomic_load(&sharing_place(asked - 1)->wanted) && !is_silent(sharing_place(asked - 1)))
+    if (atomic_load(&sharing_place(asked - 1)->wanted) &&
+        !asked_is_silent(sharing_place(asked - 1)))
         return true;
     atomic_store(&lend.asked, 0);
     return false;
@@ -190,7 +105,7 @@ bool lend_ask(uint32_t pages)
         return false;
     if (is_pending() || lend_reap())
         return true;
-    member = find_oldest();
+    member = asked_find(sharing_file, sharing_own());
     if (member == POOL_MEMBERS)
         return false;
     pool_file_ask(sharing_file, member, pages);
@@ -219,7 +134,7 @@ bool lend_wait(uint32_t pages, unsigned *rounds)
 bool lend_must_leave_room(void)
 {
     return budget_is_shared() && budget_held() > budget_fair() &&
-           pool_file_now_ms() - atomic_load(&sharing_file->starved) < PATIENCE_MS;
+           pool_file_now_ms() - atomic_load(&sharing_file->starved) < ASKED_PATIENCE_MS;
 }
 
 /* ---- Serving ---- */
@@ -238,23 +153,109 @@ static void give_a_chance(void)
     futex_wait(&never, 0, CHANCE_NS);
 }
 
-/* Give so many pages back, or as many as are borrowed, or as can be had without waiting long. */
-static void serve(uint32_t pages)
+static uint32_t held_pages(void)
 {
-    uint32_t held = (uint32_t)(budget_held() >> PAGE_SHIFT);
-    uint32_t goal = held > sharing_share() + pages ? held - pages : sharing_share();
+    return (uint32_t)(budget_held() >> PAGE_SHIFT);
+}
+
+/* Until no more than the goal is held, or no more can be had without waiting long. */
+static void give(uint32_t goal, uint32_t (*step)(uint32_t pages))
+{
     unsigned fruitless = 0;
 
-    while (budget_held() >> PAGE_SHIFT > goal && fruitless < ROUNDS_MAX) {
+    while (held_pages() > goal && fruitless < ROUNDS_MAX) {
         bool given;
 
         gate_enter();
-        given = supply_lend((uint32_t)(budget_held() >> PAGE_SHIFT) - goal);
+        given = supply_lend(held_pages() - goal, step);
         gate_leave();
         tell();
         give_a_chance();
         fruitless = given ? 0 : fruitless + 1;
     }
+}
+
+/* Mask what leaves next, if that is not masked already. Returns how many pages are. */
+static uint32_t take_sample(void)
+{
+    uint32_t part = (uint32_t)min_u64(max_u64(held_pages() / SAMPLE_PART, SAMPLE_MIN), SAMPLE_MAX);
+    uint32_t masked = (uint32_t)pool_masked_pages();
+
+    gate_enter();
+    if (masked < part)
+        masked += evict_sample(part - masked);
+    gate_leave();
+    return masked;
+}
+
+static uint32_t epochs_since(uint32_t begin)
+{
+    return atomic_load(&sharing_file->epoch) - begin;
+}
+
+/* A look, for so many epochs, at a sample. */
+static bool is_used(uint32_t epochs, bool *touched)
+{
+    uint32_t sampled = take_sample(), before = pool_touched_pages();
+    uint32_t begin = atomic_load(&sharing_file->epoch);
+    uint64_t end = clock_now_ns() + LOOK_NS;
+
+    do
+        give_a_chance();
+    while (epochs_since(begin) < epochs && clock_now_ns() < end);
+    *touched = pool_touched_pages() != before;
+    return asked_in_use(sharing_file, sampled, pool_touched_pages() - before, epochs_since(begin));
+}
+
+/* What may be held still when the sample has left; the goal at least. */
+static uint32_t after_sample(uint32_t goal)
+{
+    uint64_t held = held_pages();
+
+    return (uint32_t)max_u64(goal, held - min_u64(held, pool_masked_pages()));
+}
+
+/* What is our fair part leaves when it is not used. */
+static void give_unused(uint32_t goal)
+{
+    static uint32_t look = UINT32_MAX; /* epochs */
+    uint32_t whole = asked_fill(sharing_file) / LOOK_PART;
+    bool used = false;
+
+    for (unsigned tries = 0; held_pages() > goal && !used && tries < ROUNDS_MAX; tries++) {
+        bool touched;
+
+        used = is_used((uint32_t)min_u64(look, whole), &touched);
+        look = touched ? whole : (uint32_t)min_u64(look, whole) / 4;
+        if (!used)
+            give(after_sample(goal), evict_masked);
+    }
+    if (used)
+        atomic_store(&sharing_place(sharing_own())->used, atomic_load(&sharing_file->epoch));
+}
+
+/* Whether our tail says little about what is used: there were no faults for a while. */
+static bool is_quiet(void)
+{
+    return asked_age(sharing_file, sharing_place(sharing_own())) >
+           asked_fill(sharing_file) / LOOK_PART;
+}
+
+/* Give so many pages back, or as many as are borrowed; but beyond the even part, who still wants
+ * them asks again. */
+static void serve(uint32_t pages)
+{
+    uint32_t held = held_pages(), even = asked_even_part(sharing_file);
+    uint32_t goal = held > sharing_share() + pages ? held - pages : sharing_share();
+
+    if (ledger_free(&sharing_file->pages) < 0)
+        give(goal, evict_step);
+    else if (held > even)
+        give((uint32_t)max_u64(goal, even), evict_step);
+    else if (is_quiet())
+        give_unused(goal);
+    else
+        give(goal, evict_step);
 }
 
 static void run_server(void *unused)
@@ -287,8 +288,12 @@ static void start_server(void)
 
 void lend_follow(void)
 {
-    if (budget_is_shared() &&
-        unlikely(!atomic_load_explicit(&lend.serving, memory_order_relaxed)) &&
+    if (!budget_is_shared())
+        return;
+    atomic_store_explicit(&sharing_place(sharing_own())->active,
+                          atomic_load_explicit(&sharing_file->epoch, memory_order_relaxed),
+                          memory_order_relaxed);
+    if (unlikely(!atomic_load_explicit(&lend.serving, memory_order_relaxed)) &&
         max_u64(budget_held(), budget_promised()) >> PAGE_SHIFT > sharing_share())
         start_server();
 }

@@ -28,7 +28,8 @@ bool lend_must_leave_room(void);
  * some. */
 bool lend_reap(void);
 
-/* After a fault: see that this process can be asked when it has borrowed something. */
+/* After a fault that took memory: say so to the others, and see that this process can be asked when
+ * it has borrowed something. */
 void lend_follow(void);
 
 void lend_fork_child(void);

@@ -50,6 +50,7 @@ void supply_set_budget(uint64_t pages)
 {
     atomic_store(&supply.step, (uint32_t)min_u64(max_u64(pages / 64, 16), EVICT_STEP_MAX));
     atomic_store(&supply.low, (uint32_t)min_u64(max_u64(pages / 32, 64), 4096));
+    budget_set_reserve(supply_ahead_limit());
 }
 
 /* The reserve, the tables that grow with the budget, and what is kept for metadata. */
@@ -271,7 +272,7 @@ uint64_t supply_release(uint64_t count)
     return released;
 }
 
-bool supply_lend(uint32_t count)
+bool supply_lend(uint32_t count, uint32_t (*step)(uint32_t pages))
 {
     uint64_t released = supply_release(count);
     bool left;
@@ -281,7 +282,7 @@ bool supply_lend(uint32_t count)
         return true;
     if (evict_in_flight() >= count - released)
         return released != 0;
-    left = evict_step((uint32_t)min_u64(count - released, EVICT_STEP_MAX)) != 0;
+    left = step((uint32_t)min_u64(count - released, EVICT_STEP_MAX)) != 0;
     budget_return(); /* what was dropped is room already */
     return left || released;
 }

@@ -42,8 +42,9 @@ int supply_shrink(void) must_check;
 uint64_t supply_release(uint64_t count);
 
 /* One step towards giving count pages back to the pool of processes: frames that are free, else an
- * eviction is started. true: something was given or is on its way. */
-bool supply_lend(uint32_t count);
+ * eviction is started, by evict_step() or evict_masked(). true: something was given or is on its
+ * way. */
+bool supply_lend(uint32_t count, uint32_t (*step)(uint32_t pages));
 
 /* Wait for memory that is given back here: until there were more events than those seen. */
 uint32_t supply_events(void);

@@ -7,6 +7,7 @@
 #include "object/age.h"
 
 #include "base/meta.h"
+#include "object/asked.h"
 #include "object/sharing.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@
 static struct {
     uint32_t *epochs[2]; /* of the cold ring, and of the hot one */
     uint32_t charged[2]; /* notes */
+    /* Since an epoch: touches of masked pages. */
+    _Atomic uint32_t touched, since;
 } age;
 
 int age_init(void)
@@ -44,6 +47,24 @@ void age_note(const struct ring *ring, bool hot, uint32_t sequence)
 {
     if (age.epochs[hot])
         *note(ring, hot, sequence) = atomic_fetch_add(&sharing_file->epoch, 1);
+}
+
+/* A look at every AGE_STEP touches, as at a sample. */
+void age_touched(uint32_t pages, uint64_t masked)
+{
+    uint32_t touched, epoch;
+
+    if (!age.epochs[0])
+        return;
+    touched = atomic_fetch_add(&age.touched, pages) + pages;
+    if (touched < AGE_STEP)
+        return;
+    epoch = atomic_load_explicit(&sharing_file->epoch, memory_order_relaxed);
+    if (asked_in_use(sharing_file, (uint32_t)masked + touched, touched,
+                     epoch - atomic_load(&age.since)))
+        atomic_store(&sharing_place(sharing_own())->used, epoch);
+    atomic_store(&age.touched, 0);
+    atomic_store(&age.since, epoch);
 }
 
 void age_publish(const struct ring *ring, bool hot)

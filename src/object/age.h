@@ -19,6 +19,10 @@ int age_init(void) must_check;
 /* The ring has got the entry with this sequence number, a multiple of AGE_STEP. */
 void age_note(const struct ring *ring, bool hot, uint32_t sequence);
 
+/* So many masked pages were touched, of those that are masked. When that happens often enough, tell
+ * the others that what we have is used. Without the lock. */
+void age_touched(uint32_t pages, uint64_t masked);
+
 /* Tell the others how old the next object to leave is: the first entry of this ring. */
 void age_publish(const struct ring *ring, bool hot);
 

@@ -111,6 +111,11 @@ void budget_settle(void)
         update_fair();
 }
 
+void budget_set_reserve(uint32_t count)
+{
+    credit_set_reserve(&pages, count);
+}
+
 void budget_return(void)
 {
     credit_return(&pages, extra());

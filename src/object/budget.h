@@ -41,6 +41,10 @@ void budget_give(uint64_t pages);
 /* Borrow what metadata has grown by, and give back what is borrowed in vain. */
 void budget_settle(void);
 
+/* In a pool: pages that are kept for the next faults, so that what has left memory for them is not
+ * lent to others before they come. */
+void budget_set_reserve(uint32_t pages);
+
 /* Give back all that is held in vain, at once. */
 void budget_return(void);
 

@@ -72,6 +72,11 @@ void credit_borrow_from(struct credit *credit, struct ledger *ledger, unsigned m
     set_held(credit, (uint32_t)ledger_held(ledger, member));
 }
 
+void credit_set_reserve(struct credit *credit, uint32_t pages)
+{
+    atomic_store_explicit(&credit->reserve, pages, memory_order_relaxed);
+}
+
 static uint32_t batch(const struct credit *credit)
 {
     uint64_t part = ledger_limit(credit->ledger) / BATCH_PART;
@@ -167,6 +172,12 @@ static void give_back(struct credit *credit, uint32_t extra, uint32_t spare)
     sigblock_leave(mask);
 }
 
+static uint32_t spare(const struct credit *credit)
+{
+    return (uint32_t)max_u64(batch(credit),
+                             atomic_load_explicit(&credit->reserve, memory_order_relaxed));
+}
+
 void credit_settle(struct credit *credit, uint32_t extra)
 {
     uint64_t now = load(credit);
@@ -176,8 +187,9 @@ void credit_settle(struct credit *credit, uint32_t extra)
         return;
     if (unlikely(wanted > held_of(now)))
         raise_held(credit, wanted, false);
-    else if (unlikely(held_of(now) > wanted + 2 * batch(credit)) && held_of(now) > credit->floor)
-        give_back(credit, extra, batch(credit));
+    else if (unlikely(held_of(now) > wanted + 2 * (uint64_t)spare(credit)) &&
+             held_of(now) > credit->floor)
+        give_back(credit, extra, spare(credit));
 }
 
 void credit_return(struct credit *credit, uint32_t extra)

@@ -19,7 +19,8 @@ struct credit {
     struct lock lock;          /* changes of what is held */
     struct ledger *ledger;     /* NULL: nothing is borrowed */
     unsigned member;
-    uint32_t floor; /* this much is never given back */
+    uint32_t floor;           /* this much is never given back */
+    _Atomic uint32_t reserve; /* nor, unless it is asked for, this much that is not used */
 };
 
 #define CREDIT_INIT                                                                                \
@@ -59,7 +60,11 @@ uint32_t credit_give_up_to(struct credit *credit, uint32_t pages);
 /* In the child of a fork, which uses something else than its parent. */
 void credit_set_used(struct credit *credit, uint32_t pages);
 
-/* Borrow what is used more than held, if there is any; give back what is held in vain. */
+/* What is kept for the next ones who use some, in pages; a batch at least. */
+void credit_set_reserve(struct credit *credit, uint32_t pages);
+
+/* Borrow what is used more than held, if there is any; give back what is held beyond twice the
+ * reserve. */
 void credit_settle(struct credit *credit, uint32_t extra);
 
 /* Give back all that is held in vain, at once. */

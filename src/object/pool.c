@@ -18,6 +18,7 @@ static struct {
     struct ring hot;    /* of objects */
     struct ring masked; /* of first frames */
     _Atomic uint64_t masked_pages;
+    _Atomic uint32_t touched_pages; /* of masked ones, ever */
 } pool = {.lock = LOCK_INIT(RANK_POOL)};
 
 /* Move the entries to a larger array; each keeps its sequence number. */
@@ -247,6 +248,18 @@ uint64_t pool_masked_pages(void)
 void pool_note_unmasked(uint32_t pages)
 {
     atomic_fetch_sub_explicit(&pool.masked_pages, pages, memory_order_relaxed);
+}
+
+void pool_note_touched(uint32_t pages)
+{
+    pool_note_unmasked(pages);
+    atomic_fetch_add_explicit(&pool.touched_pages, pages, memory_order_relaxed);
+    age_touched(pages, pool_masked_pages());
+}
+
+uint32_t pool_touched_pages(void)
+{
+    return atomic_load_explicit(&pool.touched_pages, memory_order_relaxed);
 }
 
 uint64_t pool_resident_count(void)

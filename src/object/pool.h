@@ -60,6 +60,10 @@ uint64_t pool_masked_pages(void);
 /* A masked object has left the masked ring other than by pool_claim_masked(): its owner says so. */
 void pool_note_unmasked(uint32_t pages);
 
+/* The same, because it was touched; and how many pages have been so far, modulo 2^32. */
+void pool_note_touched(uint32_t pages);
+uint32_t pool_touched_pages(void);
+
 /* Objects in the cold and the hot ring, stale ones included. */
 uint64_t pool_resident_count(void);
 

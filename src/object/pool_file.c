@@ -52,6 +52,8 @@ static uint64_t layout(void)
         offsetof(struct pool_member, name),
         offsetof(struct pool_member, tail),
         offsetof(struct pool_member, tail_is_hot),
+        offsetof(struct pool_member, used),
+        offsetof(struct pool_member, active),
         offsetof(struct pool_member, wanted),
         offsetof(struct pool_member, wanted_since),
     };

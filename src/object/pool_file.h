@@ -34,6 +34,8 @@ struct pool_member {
     /* The eviction order: when the object that leaves next was last known to be used. */
     _Alignas(64) _Atomic uint32_t tail;
     _Atomic uint32_t tail_is_hot;
+    _Atomic uint32_t used;   /* when a sample of them was last found to be used */
+    _Atomic uint32_t active; /* when memory was last taken for one */
     /* Pages that others ask for: a futex; and since when, in milliseconds. */
     _Alignas(64) _Atomic uint32_t wanted;
     _Atomic uint32_t wanted_since;

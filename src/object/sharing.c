@@ -202,6 +202,8 @@ static void introduce(unsigned member)
     atomic_store(&place->wanted, 0);
     atomic_store(&place->tail_is_hot, 0);
     atomic_store(&place->tail, atomic_load(&sharing_file->epoch));
+    atomic_store(&place->used, atomic_load(&sharing_file->epoch));
+    atomic_store(&place->active, atomic_load(&sharing_file->epoch));
 }
 
 /* The dead are found when their places are needed, and when their memory is. */

@@ -9,7 +9,7 @@
  *
  * and checks every page it touches, and all at the end. Prints "peak KIB" (its VmHWM) and "rounds
  * N", the pages touched. To FILE it writes every tenth of a second the time, the pages touched and
- * those read back from a store so far.
+ * those that had to come back from a store or from compressed RAM so far.
  */
 #include <uswap/uswap.h>
 
@@ -76,13 +76,13 @@ static size_t choose(const char *pattern, uint64_t round)
 /* Under uswap there are some. */
 int uswap_get_stats(struct uswap_stats *stats, size_t size) __attribute__((weak));
 
-static uint64_t pages_read(void)
+static uint64_t pages_missed(void)
 {
     struct uswap_stats stats = {0};
 
     if (uswap_get_stats)
         uswap_get_stats(&stats, sizeof(stats));
-    return stats.bytes_read / PAGE;
+    return stats.faults_major;
 }
 
 static void touch_some(const char *pattern, uint64_t *rounds)
@@ -108,7 +108,7 @@ static uint64_t work(const char *pattern, double seconds, FILE *log)
         touch_some(pattern, &rounds);
         if (log && now() >= next) {
             fprintf(log, "%.2f %lu %lu\n", now(), (unsigned long)rounds,
-                    (unsigned long)pages_read());
+                    (unsigned long)pages_missed());
             fflush(log);
             next += 0.1;
         }
