@@ -322,6 +322,8 @@ static void add_page(struct status *sum, const struct status *page)
     sum->gauges.pages += (uint32_t)page->gauges.pages;
     sum->gauges.metadata += page->gauges.metadata;
     sum->gauges.swapped += page->gauges.swapped;
+    sum->gauges.packed_memory += page->gauges.packed_memory;
+    sum->gauges.packed_content += page->gauges.packed_content;
     if (!sum->started_ns || page->started_ns < sum->started_ns)
         sum->started_ns = page->started_ns;
 }
@@ -470,6 +472,16 @@ uint64_t peer_swapped(const struct peer *peer)
     int64_t pages = peer->now->gauges.swapped;
 
     return pages > 0 ? (uint64_t)pages * PAGE_SIZE : 0;
+}
+
+uint64_t peer_packed_memory(const struct peer *peer)
+{
+    return min_u64(peer->now->gauges.packed_memory * PAGE_SIZE, peer_resident(peer));
+}
+
+uint64_t peer_packed_content(const struct peer *peer)
+{
+    return min_u64(peer->now->gauges.packed_content * PAGE_SIZE, peer_swapped(peer));
 }
 
 const char *peer_user(const struct peer *peer)

@@ -79,6 +79,10 @@ uint64_t peer_resident(const struct peer *peer);
 uint64_t peer_resident_now(const struct peer *peer);
 uint64_t peer_swapped(const struct peer *peer);
 
+/* Compressed RAM: the memory that it takes, part of resident; what is in it, part of swapped. */
+uint64_t peer_packed_memory(const struct peer *peer);
+uint64_t peer_packed_content(const struct peer *peer);
+
 /* The name of the owner, or the number. */
 const char *peer_user(const struct peer *peer);
 

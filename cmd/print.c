@@ -27,6 +27,15 @@ static void print_number(const char *name, uint64_t value)
     printf(", \"%s\": %lu", name, (unsigned long)value);
 }
 
+/* What one process and several have. */
+static void print_memory(const struct peer *peer)
+{
+    print_number("resident_bytes", peer_resident(peer));
+    print_number("swapped_bytes", peer_swapped(peer));
+    print_number("compressed_ram_bytes", peer_packed_memory(peer));
+    print_number("compressed_bytes", peer_packed_content(peer));
+}
+
 static const char *const counter_names[STAT_COUNT] = {
     [STAT_FAULTS_MAJOR] = "faults_major",
     [STAT_FAULTS_MINOR] = "faults_minor",
@@ -133,9 +142,8 @@ void print_json_peer(const struct peer *peer)
     printf(", \"state\": \"%c\"", peer_state(peer) ? peer_state(peer) : '-');
     print_number("elapsed_ns", peer->now_ns - peer->now->started_ns);
     print_number("ram_budget_bytes", gauges->limit);
-    print_number("resident_bytes", peer_resident(peer));
+    print_memory(peer);
     print_number("resident_peak_bytes", gauges->peak);
-    print_number("swapped_bytes", peer_swapped(peer));
     print_number("demand_peak_bytes", max_u64(gauges->demand_peak, gauges->peak));
     print_number("metadata_bytes", (uint64_t)gauges->metadata);
     print_number("pinned_bytes", gauges->pinned * PAGE_SIZE);
@@ -154,8 +162,7 @@ void print_json_sum(const struct peer *sum, const char *pool, unsigned processes
     printf("{\"pool\": ");
     print_json_string(pool);
     print_number("processes", processes);
-    print_number("resident_bytes", peer_resident(sum));
-    print_number("swapped_bytes", peer_swapped(sum));
+    print_memory(sum);
     print_counters(sum);
     print_histograms(sum);
     printf("}");

@@ -127,6 +127,7 @@ struct site {
 
 struct level {
     uint32_t resident, masked, swapped, budget; /* pages */
+    uint32_t packed_memory, packed_content;     /* compressed RAM: of resident; of swapped */
 };
 
 struct report {
@@ -138,6 +139,7 @@ struct report {
     uint64_t by_call;
     uint32_t threads;
     struct level levels[REPORT_COLUMNS];
+    uint64_t packed_peak; /* pages of content in compressed RAM, at most */
     uint64_t demand_peak; /* pages: resident and swapped together, at most */
     uint64_t latency[LATENCY_KINDS][REPORT_LATENCIES];
     uint64_t io_time[2]; /* ns: read, write */

@@ -51,9 +51,22 @@ static void add_fault(struct report *report, const struct trace_record *record)
 
 static void add_level(struct report *report, const struct trace_record *record)
 {
-    report->levels[report_column(report, record->time)] =
-        (struct level){record->page, record->pages, record->value, record->duration};
+    struct level *level = &report->levels[report_column(report, record->time)];
+
+    level->resident = record->page;
+    level->masked = record->pages;
+    level->swapped = record->value;
+    level->budget = record->duration;
     report->demand_peak = max_u64(report->demand_peak, (uint64_t)record->page + record->value);
+}
+
+static void add_packed(struct report *report, const struct trace_record *record)
+{
+    struct level *level = &report->levels[report_column(report, record->time)];
+
+    level->packed_memory = record->page;
+    level->packed_content = record->pages;
+    report->packed_peak = max_u64(report->packed_peak, record->pages);
 }
 
 /* Between two times that are known it is as it was. */
@@ -99,6 +112,8 @@ void report_sum(struct report *report)
             note_thread(last = record->thread);
         if (event_is_fault(record))
             add_fault(report, record);
+        else if (record->kind == TRACE_PACKED)
+            add_packed(report, record);
         else if (record->kind == TRACE_LEVELS)
             add_level(report, record);
         else if (record->kind == TRACE_READ || record->kind == TRACE_WRITE)

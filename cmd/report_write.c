@@ -23,6 +23,7 @@ static const char *const kind_names[TRACE_KINDS] = {
     [TRACE_FORK] = "fork",
     [TRACE_BUDGET] = "budget",
     [TRACE_LEVELS] = "levels",
+    [TRACE_PACKED] = "packed",
     [TRACE_OVERRUN] = "overrun",
     [TRACE_END] = "end",
 };
@@ -74,6 +75,7 @@ static void write_trace(const struct report *report, FILE *out)
     fprintf(out, ",\n\"ended\": %s", trace->ended ? "true" : "false");
     write_number(out, "threads", report->threads);
     write_number(out, "faults_by_calls", report->by_call);
+    write_number(out, "compressed_peak_bytes", report->packed_peak * PAGE_SIZE);
     write_number(out, "demand_peak_bytes", report->demand_peak * PAGE_SIZE);
 }
 
@@ -89,12 +91,13 @@ static void write_kinds(const struct report *report, FILE *out)
 
 static void write_levels(const struct report *report, FILE *out)
 {
-    fprintf(out, ",\n\"levels_fields\": [\"resident\", \"masked\", \"swapped\", \"budget\"],\n"
+    fprintf(out, ",\n\"levels_fields\": [\"resident\", \"masked\", \"swapped\", \"budget\", "
+                 "\"compressed_ram\", \"compressed\"],\n"
                  "\"levels\": [");
     for (unsigned i = 0; i < REPORT_COLUMNS; i++) {
         const struct level *level = &report->levels[i];
-        fprintf(out, "%s[%u,%u,%u,%u]", i ? "," : "", level->resident, level->masked,
-                level->swapped, level->budget);
+        fprintf(out, "%s[%u,%u,%u,%u,%u,%u]", i ? "," : "", level->resident, level->masked,
+                level->swapped, level->budget, level->packed_memory, level->packed_content);
     }
     fprintf(out, "]");
 }

@@ -72,8 +72,9 @@ static const struct option options[] = {
 
 static void print_header(void)
 {
-    printf("%7s %8s %8s %8s %8s %6s %8s %8s %8s %8s %6s\n", "PID", "RESIDENT", "SWAPPED", "READS/s",
-           "FAULTS/s", "AHEAD%", "IN/s", "OUT/s", "p50 us", "p99 us", "ERRORS");
+    printf("%7s %8s %8s %8s %8s %8s %6s %8s %8s %8s %8s %6s\n", "PID", "RESIDENT", "COMPRESS",
+           "SWAPPED", "READS/s", "FAULTS/s", "AHEAD%", "IN/s", "OUT/s", "p50 us", "p99 us",
+           "ERRORS");
 }
 
 /* How many of the objects that were read ahead were seen to be used. */
@@ -91,12 +92,13 @@ static unsigned ahead_percent(const struct peer *peer)
 
 static void print_line(const struct peer *peer)
 {
-    char resident[16], swapped[16], in[16], out[16], number[16] = "total";
+    char resident[16], packed[16], swapped[16], in[16], out[16], number[16] = "total";
 
     if (peer->pid)
         snprintf(number, sizeof(number), "%d", (int)peer->pid);
-    printf("%7s %8s %8s %8lu %8lu %6u %8s %8s %8.1f %8.1f %6lu\n", number,
-           size_format(peer_resident(peer), resident), size_format(peer_swapped(peer), swapped),
+    printf("%7s %8s %8s %8s %8lu %8lu %6u %8s %8s %8.1f %8.1f %6lu\n", number,
+           size_format(peer_resident(peer), resident),
+           size_format(peer_packed_content(peer), packed), size_format(peer_swapped(peer), swapped),
            (unsigned long)peer_rate(peer, STAT_FAULTS_MAJOR),
            (unsigned long)peer_rate(peer, STAT_FAULTS_MINOR), ahead_percent(peer),
            size_format(peer_rate(peer, STAT_BYTES_READ), in),
@@ -262,8 +264,10 @@ const struct command command_stat = {
     "[PID|POOL]",
     "Show what one process, or all under uswap, are doing",
     "\nOne line has the averages since the start; with --interval, those of each interval. "
-    "READS/s\n"
-    "are page faults that read from a store, FAULTS/s those that found the page in memory or made\n"
+    "COMPRESS\n"
+    "is the part of SWAPPED that is kept compressed within RESIDENT; READS/s are page faults that "
+    "read\n"
+    "from there or from a store, FAULTS/s those that found the page in memory or made\n"
     "a new one; IN/s and OUT/s bytes read and written; AHEAD% the part of the read-ahead that was\n"
     "seen to be used; p50 and p99 the times of READS. A pool has a line for each member, and a "
     "total.\n",

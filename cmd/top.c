@@ -238,6 +238,8 @@ static bool act_on(struct top *top, int key)
 
 static bool open_screen(struct top *top)
 {
+    const char *no_colour = getenv("NO_COLOR") ? getenv("NO_COLOR") : "";
+
     top->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     if (!newterm(NULL, stdout, stdin))
         return false;
@@ -246,9 +248,10 @@ static bool open_screen(struct top *top)
     keypad(stdscr, TRUE);
     set_escdelay(50);
     curs_set(0);
-    top->colours = has_colors() && start_color() == OK && use_default_colors() == OK;
+    top->colours = !*no_colour && has_colors() && start_color() == OK && use_default_colors() == OK;
     if (top->colours) {
         init_pair(TOP_RAM, COLOR_GREEN, -1);
+        init_pair(TOP_PACKED, COLOR_MAGENTA, -1);
         init_pair(TOP_SWAPPED, COLOR_YELLOW, -1);
         init_pair(TOP_TREND, COLOR_CYAN, -1);
         init_pair(TOP_BAD, COLOR_RED, -1);

@@ -29,6 +29,7 @@ struct top_history {
 enum top_colour {
     TOP_PLAIN,
     TOP_RAM,     /* what is resident */
+    TOP_PACKED,  /* compressed RAM, and what is in it */
     TOP_SWAPPED, /* what is in stores */
     TOP_TREND,
     TOP_BAD,
@@ -63,9 +64,17 @@ void top_colour(const struct top *top, enum top_colour colour, bool on);
 void top_text(int y, int x, int width, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* A bar of `width` cells: parts of `whole`, first resident, then swapped. */
-void top_bar(const struct top *top, int y, int x, int width, uint64_t resident, uint64_t swapped,
+/* Memory by tier, for a bar: only compressed RAM is in between. */
+struct top_tiers {
+    uint64_t ram, packed, swapped;
+};
+
+/* A bar of `width` cells: parts of `whole`, in this order. */
+void top_bar(const struct top *top, int y, int x, int width, const struct top_tiers *tiers,
              uint64_t whole);
+
+/* Two lines from row 1 on: what these processes have resident, of which budget; and swapped. */
+void top_memory(const struct top *top, const struct peer *list, unsigned count);
 
 /* The newest `width` values, scaled to the largest of them. */
 void top_sparkline(const struct top *top, int y, int x, int width, const uint64_t *values);

@@ -58,23 +58,68 @@ static int cells_of(uint64_t part, uint64_t whole, int width)
     return part && cells < 1 ? 1 : (int)(cells + 0.5);
 }
 
-void top_bar(const struct top *top, int y, int x, int width, uint64_t resident, uint64_t swapped,
+/* Returns the cells that are left. */
+static int put_part(const struct top *top, int y, int x, int left, int cells,
+                    enum top_colour colour)
+{
+    static const char *const utf8[] = {
+        [TOP_RAM] = "\u2588", [TOP_PACKED] = "\u2593", [TOP_SWAPPED] = "\u2592"};
+    static const char ascii[] = {[TOP_RAM] = '#', [TOP_PACKED] = '%', [TOP_SWAPPED] = '='};
+
+    if (cells > left)
+        cells = left;
+    top_colour(top, colour, true);
+    put_cells(top, y, x, cells, utf8[colour], ascii[colour]);
+    top_colour(top, colour, false);
+    return left - cells;
+}
+
+void top_bar(const struct top *top, int y, int x, int width, const struct top_tiers *tiers,
              uint64_t whole)
 {
-    int in_ram = cells_of(resident, whole, width);
-    int out = cells_of(swapped, whole, width);
+    int end = x + width, left = width;
 
-    if (in_ram > width)
-        in_ram = width;
-    if (out > width - in_ram)
-        out = width - in_ram;
-    top_colour(top, TOP_RAM, true);
-    put_cells(top, y, x, in_ram, "\u2588", '#');
-    top_colour(top, TOP_RAM, false);
-    top_colour(top, TOP_SWAPPED, true);
-    put_cells(top, y, x + in_ram, out, "\u2592", '=');
-    top_colour(top, TOP_SWAPPED, false);
-    put_cells(top, y, x + in_ram + out, width - in_ram - out, "\u00b7", '.');
+    left = put_part(top, y, end - left, left, cells_of(tiers->ram, whole, width), TOP_RAM);
+    left = put_part(top, y, end - left, left, cells_of(tiers->packed, whole, width), TOP_PACKED);
+    left = put_part(top, y, end - left, left, cells_of(tiers->swapped, whole, width), TOP_SWAPPED);
+    put_cells(top, y, end - left, left, "\u00b7", '.');
+}
+
+/* "12M", and how much of it is compressed. */
+static void put_size(int y, int x, uint64_t size, uint64_t packed, const char *behind)
+{
+    char a[16], b[16];
+
+    size_format(packed, b);
+    if (packed)
+        top_text(y, x, COLS, "%s%s, %s compressed", size_format(size, a), behind, b);
+    else
+        top_text(y, x, COLS, "%s%s", size_format(size, a), behind);
+}
+
+void top_memory(const struct top *top, const struct peer *list, unsigned count)
+{
+    uint64_t budget = 0, resident = 0, swapped = 0, memory = 0, content = 0, whole;
+    int bar = COLS > 60 ? COLS - 46 : 0, x = bar ? 12 + bar : 10;
+    char of[24], size[16];
+
+    for (unsigned i = 0; i < count; i++) {
+        budget += list[i].now->gauges.limit;
+        resident += peer_resident(&list[i]);
+        swapped += peer_swapped(&list[i]);
+        memory += peer_packed_memory(&list[i]);
+        content += peer_packed_content(&list[i]);
+    }
+    whole = max_u64(max_u64(budget, resident), max_u64(swapped, 1));
+    fmt_write(of, sizeof(of), " of %s", size_format(budget, size));
+    top_text(1, 1, 9, "RAM");
+    top_bar(top, 1, 10, bar, &(struct top_tiers){.ram = resident - memory, .packed = memory},
+            whole);
+    put_size(1, x, resident, memory, of);
+    top_text(2, 1, 9, "swapped");
+    top_bar(top, 2, 10, bar, &(struct top_tiers){.packed = content, .swapped = swapped - content},
+            whole);
+    put_size(2, x, swapped, content, "");
 }
 
 void top_sparkline(const struct top *top, int y, int x, int width, const uint64_t *values)

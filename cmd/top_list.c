@@ -165,8 +165,10 @@ static void draw_cell(const struct top *top, const struct column *column, const 
         top_text(y, x, width, "%*s", width, value ? top_count(value / 1000, text) : "-");
         break;
     case KIND_BAR:
-        top_bar(top, y, x, width, peer_resident(peer), peer_swapped(peer),
-                peer_resident(peer) + peer_swapped(peer));
+        top_bar(top, y, x, width,
+                &(struct top_tiers){peer_resident(peer), peer_packed_content(peer),
+                                    peer_swapped(peer) - peer_packed_content(peer)},
+                value);
         break;
     case KIND_TREND:
         top_sparkline(top, y, x, width, top_history_of(top, peer)->values[TOP_READS]);
@@ -231,23 +233,9 @@ static void draw_series(const struct top *top, int y, int x, int width, const ch
 
 static void draw_head(const struct top *top)
 {
-    uint64_t budget = 0, resident = 0, swapped = 0, whole;
-    int bar = COLS > 50 ? COLS - 38 : 0, third = COLS / 3;
-    char a[16], b[16];
+    int third = COLS / 3;
 
-    for (unsigned i = 0; i < top->count; i++) {
-        budget += top->list[i].now->gauges.limit;
-        resident += peer_resident(&top->list[i]);
-        swapped += peer_swapped(&top->list[i]);
-    }
-    whole = max_u64(max_u64(budget, resident), swapped);
-    top_text(1, 1, 9, "RAM");
-    top_bar(top, 1, 10, bar, resident, 0, max_u64(whole, 1));
-    top_text(1, bar ? 12 + bar : 10, COLS, "%s of %s", size_format(resident, a),
-             size_format(budget, b));
-    top_text(2, 1, 9, "swapped");
-    top_bar(top, 2, 10, bar, 0, swapped, max_u64(whole, 1));
-    top_text(2, bar ? 12 + bar : 10, COLS, "%s", size_format(swapped, a));
+    top_memory(top, top->list, top->count);
     draw_series(top, 3, 1, third, "reads", TOP_READS, false);
     draw_series(top, 3, 1 + third, third, "in", TOP_IN, true);
     draw_series(top, 3, 1 + 2 * third, third, "out", TOP_OUT, true);

@@ -19,17 +19,9 @@ static unsigned percent(uint64_t part, uint64_t whole)
 static void draw_memory(const struct top *top, const struct peer *peer)
 {
     const struct status_gauges *gauges = &peer->now->gauges;
-    uint64_t resident = peer_resident(peer), swapped = peer_swapped(peer);
-    uint64_t whole = max_u64(max_u64(gauges->limit, resident), max_u64(swapped, 1));
-    int bar = COLS > 50 ? COLS - 38 : 0, x = bar ? 12 + bar : 10;
-    char a[16], b[16];
+    char a[16];
 
-    top_text(1, 1, 9, "RAM");
-    top_bar(top, 1, 10, bar, resident, 0, whole);
-    top_text(1, x, COLS, "%s of %s", size_format(resident, a), size_format(gauges->limit, b));
-    top_text(2, 1, 9, "swapped");
-    top_bar(top, 2, 10, bar, 0, swapped, whole);
-    top_text(2, x, COLS, "%s", size_format(swapped, a));
+    top_memory(top, peer, 1);
     if (COLS >= 70)
         top_text(3, 44, COLS, "in use at most %s",
                  size_format(max_u64(gauges->demand_peak, gauges->peak), a));
@@ -106,7 +98,9 @@ static void draw_region(const struct top *top, const struct peer *peer,
     top_text(y, 1, COLS, "%-16.16s %7s %5s %8s %8s", name, size_format(region->size, size),
              size_format(region->object_size, object), top_count(reads, a), top_count(out, b));
     if (COLS > 60)
-        top_bar(top, y, 50, COLS - 52, 0, region->reads + region->evictions, max_u64(hottest, 1));
+        top_bar(top, y, 50, COLS - 52,
+                &(struct top_tiers){.swapped = region->reads + region->evictions},
+                max_u64(hottest, 1));
 }
 
 /* Returns the row after the last one. */
@@ -179,7 +173,7 @@ static void draw_histogram(const struct top *top, const struct peer *peer, int y
     for (unsigned i = first; i <= last && i < POWERS && rows > 0; i++, y++) {
         top_text(y, 1, COLS, "up to %7s    %8lu", top_time((uint64_t)1 << (POWER_MIN + i), a),
                  (unsigned long)powers[i]);
-        top_bar(top, y, 28, COLS - 30, powers[i], 0, largest);
+        top_bar(top, y, 28, COLS - 30, &(struct top_tiers){.ram = powers[i]}, largest);
     }
 }
 

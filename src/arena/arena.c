@@ -225,12 +225,15 @@ static void start_log(const struct uswap_options *options)
 
 static void take_levels(struct trace_levels *levels)
 {
-    int64_t swapped = atomic_load_explicit(&status_page.gauges.swapped, memory_order_relaxed);
+    const struct status_gauges *gauges = &status_page.gauges;
+    int64_t swapped = atomic_load_explicit(&gauges->swapped, memory_order_relaxed);
 
     *levels = (struct trace_levels){.resident = budget_resident() / PAGE_SIZE,
                                     .masked = pool_masked_pages(),
                                     .swapped = swapped > 0 ? (uint64_t)swapped : 0,
-                                    .budget = budget_limit() / PAGE_SIZE};
+                                    .budget = budget_limit() / PAGE_SIZE,
+                                    .packed_memory = atomic_load(&gauges->packed_memory),
+                                    .packed_content = atomic_load(&gauges->packed_content)};
 }
 
 /* As with the log, a program of the tree that may not write there goes on without. */

@@ -25,7 +25,7 @@
 
 #define STATUS_NAME    "uswap-status"
 #define STATUS_MAGIC   UINT64_C(0x7375746174737775) /* "uwstatus" */
-#define STATUS_VERSION 2
+#define STATUS_VERSION 3
 
 #define STATUS_SECOND_NS UINT64_C(1000000000)
 
@@ -87,6 +87,10 @@ struct status_gauges {
     _Atomic uint64_t peak;
     _Atomic int64_t metadata; /* bytes; see base/meta.h */
     _Atomic int64_t swapped;  /* pages of objects that are EVICTED */
+    /* Compressed RAM: pages of memory that it takes, which are charged, and pages of content in it.
+     * Some of these are resident, too, and unchanged. See store/packed.c. */
+    _Atomic uint64_t packed_memory;
+    _Atomic uint64_t packed_content;
     /* resident and swapped together, at most, in bytes: noted when something is evicted. */
     _Atomic uint64_t demand_peak;
     _Atomic uint64_t pinned; /* pages */

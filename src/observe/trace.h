@@ -31,6 +31,7 @@
 /* What the trace asks for now and then, in pages. */
 struct trace_levels {
     uint64_t resident, masked, swapped, budget;
+    uint64_t packed_memory, packed_content;
 };
 
 struct trace_source {

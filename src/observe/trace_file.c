@@ -182,9 +182,14 @@ static struct trace_record *records(void)
 static uint32_t append_levels(uint32_t count)
 {
     struct trace_levels levels;
+    uint64_t now = now_in_trace();
 
     job->source.levels(&levels);
-    records()[count] = (struct trace_record){.time = now_in_trace(),
+    records()[count++] = (struct trace_record){.time = now,
+                                               .kind = TRACE_PACKED,
+                                               .page = (uint32_t)levels.packed_memory,
+                                               .pages = (uint32_t)levels.packed_content};
+    records()[count] = (struct trace_record){.time = now,
                                              .kind = TRACE_LEVELS,
                                              .page = (uint32_t)levels.resident,
                                              .pages = (uint32_t)levels.masked,
@@ -204,7 +209,7 @@ static uint32_t append_loss(struct trace_ring *ring, uint32_t count)
 }
 
 /* Room for the records that are appended behind those that were fetched. */
-#define BLOCK_RECORDS (sizeof(block.data) / sizeof(struct trace_record) - 2)
+#define BLOCK_RECORDS (sizeof(block.data) / sizeof(struct trace_record) - 3)
 _Static_assert(BLOCK_RECORDS >= TRACE_RING_RECORDS, "a ring is fetched at once");
 
 static void fetch_all(void)

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define TRACE_MAGIC       UINT64_C(0x6563617274777375) /* "uswtrace" */
-#define TRACE_VERSION     1
+#define TRACE_VERSION     2
 #define TRACE_BLOCK_MAGIC UINT32_C(0x6b6c6275) /* "ublk" */
 #define TRACE_BLOCK_MAX   (UINT32_C(1) << 20)  /* bytes behind the head of a block */
 
@@ -67,6 +67,7 @@ enum trace_kind {
     TRACE_FORK,            /* duration: while everything waited for it */
     TRACE_BUDGET,          /* value: pages */
     TRACE_LEVELS,  /* page, pages, value, duration: resident, masked, swapped, budget, in pages */
+    TRACE_PACKED,  /* page, pages: memory that compressed RAM takes of resident, content in it */
     TRACE_OVERRUN, /* value: records that found no room, since the last of these */
     TRACE_END,     /* the process ends by itself */
     TRACE_KINDS,

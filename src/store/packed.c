@@ -10,6 +10,7 @@
 
 #include "base/meta.h"
 #include "base/sys.h"
+#include "observe/status.h"
 #include "store/codec.h"
 #include "store/packed_log.h"
 
@@ -72,6 +73,8 @@ void packed_stop(void)
     meta_release(packed.places, packed.slots * sizeof(*packed.places));
     meta_release(packed.touched, touched_size(packed.slots));
     memset(&packed, 0, sizeof(packed));
+    atomic_store(&status_page.gauges.packed_memory, 0);
+    atomic_store(&status_page.gauges.packed_content, 0);
 }
 
 bool packed_is_on(void)
@@ -170,7 +173,7 @@ int packed_add_segment(void)
     segment_put(error ? &packed.absent : &packed.free, number);
     lock_drop(&packed.lock);
     if (!error)
-        atomic_fetch_add(&packed.segments_count, 1);
+        atomic_fetch_add(&status_page.gauges.packed_memory, PACKED_SEGMENT_PAGES);
     return error;
 }
 
@@ -188,13 +191,15 @@ bool packed_remove_segment(void)
     lock_take(&packed.lock);
     segment_put(&packed.absent, number);
     lock_drop(&packed.lock);
-    atomic_fetch_sub(&packed.segments_count, 1);
+    atomic_fetch_sub(&status_page.gauges.packed_memory, PACKED_SEGMENT_PAGES);
     return true;
 }
 
 uint32_t packed_segments(void)
 {
-    return atomic_load_explicit(&packed.segments_count, memory_order_relaxed);
+    return (
+        uint32_t)(atomic_load_explicit(&status_page.gauges.packed_memory, memory_order_relaxed) /
+                  PACKED_SEGMENT_PAGES);
 }
 
 uint32_t packed_free_segments(void)
@@ -260,7 +265,7 @@ place_t packed_append(slot_t slot, const void *content, size_t size, unsigned fl
     segment->used += units;
     segment->live++;
     charge_places(slot);
-    atomic_fetch_add(&packed.pages, 1);
+    atomic_fetch_add(&status_page.gauges.packed_content, 1);
     atomic_store(&packed.places[slot], place);
     return place;
 }
@@ -272,7 +277,7 @@ void packed_remove(place_t place)
 
     if (atomic_load(&packed.places[entry->slot]) == place)
         atomic_store(&packed.places[entry->slot], 0);
-    atomic_fetch_sub(&packed.pages, 1);
+    atomic_fetch_sub(&status_page.gauges.packed_content, 1);
     segment->live--;
     if (segment->live || segment->state != SEGMENT_FULL)
         return;
@@ -341,5 +346,5 @@ bool packed_forget(slot_t slot)
 
 uint64_t packed_pages(void)
 {
-    return atomic_load_explicit(&packed.pages, memory_order_relaxed);
+    return atomic_load_explicit(&status_page.gauges.packed_content, memory_order_relaxed);
 }

@@ -68,8 +68,7 @@ extern struct packed_log {
     uint32_t max_segments, top; /* segments from top on were never there */
     struct segment_list absent, free, full;
     uint32_t open, cleaning; /* SEGMENT_NONE: none */
-    _Atomic uint32_t segments_count, free_count;
-    _Atomic uint64_t pages;
+    _Atomic uint32_t free_count;
 } packed;
 
 static inline struct segment *segment_of(place_t place)

@@ -132,4 +132,18 @@ expect 'it obeys while it works' "$USWAP" set $pid ram=24M
 expect 'and has the new budget' [ "$(field ram_budget_bytes)" -eq $((24 << 20)) ]
 kill $pid
 wait $pid 2>/dev/null
+
+# Compressed RAM is a tier of its own: a part of what is resident, with a part of what is swapped.
+"$USWAP" run --ram 16M --swap "$work/swap:4G" --compress lz4 -- python3 -c 'import time
+kept = [b"%08d" % i * 512 for i in range(8000)]
+time.sleep(1000)' &
+pid=$!
+packed() { [ "$(field compressed_bytes)" -gt $((8 << 20)) ]; }
+wait_until 'what shrinks stays in memory' packed
+"$USWAP" stat --json $pid >"$work/stat.json"
+expect 'in less room, within both tiers' [ "$(json "0 < d['compressed_ram_bytes'] < d['compressed_bytes'] <= d['swapped_bytes'] \
+    and d['compressed_ram_bytes'] < d['resident_bytes']" "$work/stat.json")" = True ]
+expect 'stat has a column of it' grep -qE '^ *[0-9]+ +[0-9.]+M +[0-9.]+M +[0-9.]+M ' <("$USWAP" stat $pid)
+kill $pid
+wait $pid 2>/dev/null
 finish

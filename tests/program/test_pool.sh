@@ -60,7 +60,7 @@ test_commands() {
     expect_not 'a pool with members stays' "$USWAP" pool rm $pool
     "$USWAP" stat $pool >"$work/stat"
     expect 'stat has a header, the member and a total' [ "$(wc -l <"$work/stat")" -eq 3 ]
-    expect 'the total is that of the only member' [ "$(awk 'NR > 1 { print $2, $3, $10 }' "$work/stat" | uniq | wc -l)" -eq 1 ]
+    expect 'the total is that of the only member' [ "$(awk 'NR > 1 { print $2, $3, $4, $11 }' "$work/stat" | uniq | wc -l)" -eq 1 ]
     "$USWAP" stat --json --interval 0.1 --count 2 $pool >"$work/stat"
     expect 'the same as JSON, with rates' python3 -c 'import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]

@@ -12,10 +12,10 @@ trap 'kill -9 $pid 2>/dev/null; terminal kill-server 2>/dev/null; rm -rf "$work"
 "$USWAP" run --ram 16M --swap "$work/swap:4G" -- "$TOOLS/workset" 40 busy >"$work/out" &
 pid=$!
 
-# open WIDTH HEIGHT LOCALE TERM
+# open WIDTH HEIGHT LOCALE TERM [VARIABLE=VALUE]
 open() {
     terminal -f /dev/null new-session -d -x "$1" -y "$2" -s top \
-        "env LC_ALL=$3 TERM=$4 $USWAP top --interval 0.2 2>$work/err; echo ended \$?; sleep 1000"
+        "env LC_ALL=$3 TERM=$4 ${5:-} $USWAP top --interval 0.2 2>$work/err; echo ended \$?; sleep 1000"
 }
 
 # screen_has WHAT PATTERN: within 20 s.
@@ -86,13 +86,26 @@ expect 'nothing was written to stderr' [ ! -s "$work/err" ]
 terminal kill-server
 server=2
 
-"$USWAP" run --ram 16M --swap "$work/swap:4G" -- "$TOOLS/workset" 40 busy >"$work/out" &
+# What shrinks is a tier of its own.
+"$USWAP" run --ram 16M --swap "$work/swap:4G" --compress lz4 -- python3 -c 'import random, time
+kept = [b"%08d" % i * 512 for i in range(8000)], [random.randbytes(4096) for i in range(4000)]
+time.sleep(1000)' &
 pid=$!
 open 80 24 C vt100
-screen_has 'without colours and UTF-8' "$pid.*#+=+"
+screen_has 'without colours and UTF-8, by tier' "$pid.*#+%+=+"
+screen_has 'as in the head: of what is resident' '^ RAM +#+%+'
+screen_has 'and of what is swapped' '^ swapped +%+=+'
 expect_not 'no other characters' grep -qP '[^\x00-\x7f]' "$work/screen"
 terminal send-keys -t top C-c
 screen_has 'an interrupt ends it well, too' 'ended 0'
+colours() { terminal capture-pane -p -e -t top | grep -q $'\e\[3[0-9]m'; }
+for given in NO_COLOR= NO_COLOR=1; do
+    terminal kill-server
+    server=$((server + 1))
+    open 80 24 C.UTF-8 screen-256color $given
+    screen_has "bars with $given" '^ RAM +█+▓+'
+    [ $given = NO_COLOR= ] && expect 'they have colours' colours || expect_not 'they have none' colours
+done
 
 "$USWAP" top </dev/null >"$work/out" 2>"$work/err"
 expect 'exit code 2: no terminal' [ $? -eq 2 ]

@@ -41,6 +41,14 @@ expect 'the heat maps have the faults' holds "sum(map(sum, d['heat_reads'])) == 
 expect 'the region is named' holds "any(r['name'] == 'heap' and r['left_pages'] > 1000 for r in d['regions'])"
 expect 'the file is private' [ "$(stat -c %a "$trace")" = 600 ]
 
+# Compressed RAM is a tier of its own.
+USWAP_COMPRESS=lz4 run python3 -c 'kept = [b"%08d" % i * 512 for i in range(8000)]; print(sum(map(len, kept)))' >"$work/out"
+expect 'a program whose memory shrinks ends well' [ $? -eq 0 ]
+expect 'its report is made' report "$trace"
+expect 'compressed RAM is a part of what is resident, and holds a part of what is swapped' \
+    holds "d['levels_fields'][4:] == ['compressed_ram', 'compressed'] and any(0 < l[4] < l[5] and l[4] < l[0] for l in d['levels'])"
+expect 'at most what there is' holds "8 << 20 < d['compressed_peak_bytes'] <= d['demand_peak_bytes']"
+
 # Names: with debug information, and of exported functions without.
 cat >"$work/walk.c" <<'END'
 #include <stdlib.h>

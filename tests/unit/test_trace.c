@@ -118,7 +118,7 @@ static void no_regions(void)
 
 static void levels(struct trace_levels *levels)
 {
-    *levels = (struct trace_levels){11, 12, 13, 14};
+    *levels = (struct trace_levels){11, 12, 13, 14, 5, 6};
 }
 
 static const struct trace_source source = {0x100000000, levels, no_regions};
@@ -175,6 +175,9 @@ static uint32_t read_file(const char *path, struct trace_record *records, uint32
         count += block.size / (uint32_t)sizeof(*records);
         assert_int_equal(records[count - 1].kind, TRACE_LEVELS); /* one ends each block */
         assert_int_equal(records[--count].pages, 12);
+        assert_int_equal(records[--count].kind, TRACE_PACKED);
+        assert_int_equal(records[count].page, 5);
+        assert_int_equal(records[count].pages, 6);
     }
     assert_true(feof(file));
     fclose(file);
