@@ -19,6 +19,10 @@
 /* What a link in /proc/PID/fd says about a memory file, with " (deleted)" behind it. */
 #define LINK_PREFIX "/memfd:"
 
+/* How long a program may take from its start to its page. */
+#define EXEC_LOOKS   20
+#define EXEC_LOOK_US 5000
+
 /* The part of the page before the shards. */
 #define HEAD_SIZE offsetof(struct status, shards)
 
@@ -104,8 +108,8 @@ static void read_command(struct peer *peer)
     peer->command[length > 0 ? length : 0] = '\0';
 }
 
-/* Open the memory file with this name that a process has. -ENOENT: it has none. */
-static int open_memory(pid_t pid, const char *name, int flags)
+/* Open the memory file with this name that a process has, as *number. -ENOENT: it has none. */
+static int open_memory(pid_t pid, const char *name, int flags, int *number)
 {
     char path[64], link[64], wanted[64];
     struct dirent *entry;
@@ -127,6 +131,7 @@ static int open_memory(pid_t pid, const char *name, int flags)
         fd = openat(dirfd(directory), entry->d_name, flags | O_CLOEXEC);
         if (fd < 0)
             fd = -errno;
+        *number = atoi(entry->d_name);
     }
     closedir(directory);
     return fd;
@@ -163,10 +168,45 @@ static int check_page(const struct peer *peer)
     return page->pid == number_inside(peer->pid) ? 0 : -ENOENT;
 }
 
+/* Whether its page is still the one that is open here. */
+static bool has_same_page(const struct peer *peer)
+{
+    struct stat ours, theirs;
+    char path[64];
+
+    fmt_write(path, sizeof(path), "/proc/%d/fd/%d", (int)peer->pid, peer->number);
+    return stat(path, &theirs) == 0 && fstat(peer->status_fd, &ours) == 0 &&
+           ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+}
+
+/* It has executed a program, which may be about to make its page. */
+static int follow(struct peer *peer)
+{
+    struct peer fresh;
+    int error = peer_open(peer->pid, &fresh);
+
+    for (unsigned i = 0; error == -ENOENT && peer_state(peer) && i < EXEC_LOOKS; i++) {
+        usleep(EXEC_LOOK_US);
+        error = peer_open(peer->pid, &fresh);
+    }
+    if (!error && fresh.born != peer->born) {
+        peer_close(&fresh);
+        error = -ESRCH;
+    }
+    if (error)
+        return -ESRCH;
+    peer_close(peer);
+    *peer = fresh;
+    return 0;
+}
+
 int peer_read(struct peer *peer)
 {
-    struct status *fresh = peer->before ? peer->before : calloc(1, sizeof(*fresh));
+    struct status *fresh;
 
+    if (!has_same_page(peer))
+        return follow(peer);
+    fresh = peer->before ? peer->before : calloc(1, sizeof(*fresh));
     if (!fresh)
         return -ENOMEM;
     peer->before = peer->now;
@@ -203,7 +243,7 @@ int peer_open(pid_t pid, struct peer *peer)
     if (stat(path, &info) != 0 || !read_stat(pid, &state, &peer->born))
         return -ESRCH;
     peer->uid = info.st_uid;
-    peer->status_fd = open_memory(pid, STATUS_NAME, O_RDONLY);
+    peer->status_fd = open_memory(pid, STATUS_NAME, O_RDONLY, &peer->number);
     if (peer->status_fd < 0)
         return peer->status_fd;
     peer->now = calloc(1, sizeof(*peer->now));
@@ -395,7 +435,7 @@ void peer_explain(const char *text, int error)
 
 struct control *peer_control(const struct peer *peer)
 {
-    int fd = open_memory(peer->pid, CONTROL_NAME, O_RDWR);
+    int number, fd = open_memory(peer->pid, CONTROL_NAME, O_RDWR, &number);
     struct control *page;
 
     if (fd < 0)

@@ -16,6 +16,7 @@ struct peer {
     uid_t uid;
     uint64_t born; /* as /proc/PID/stat says it: tells a process from a later one with its number */
     int status_fd;
+    int number; /* of the page among its own descriptors: another page after an exec */
     char command[256];
     struct status *now;    /* the last copy */
     struct status *before; /* the one before it; NULL: there is none */
@@ -29,7 +30,8 @@ struct peer {
 int peer_open(pid_t pid, struct peer *peer) must_check;
 void peer_close(struct peer *peer);
 
-/* Copy the page anew. -ESRCH: the process has ended. */
+/* Copy the page anew; after an exec that of the new program, as if it were seen for the first time.
+ * -ESRCH: the process has ended, or is not under uswap any more. */
 int peer_read(struct peer *peer) must_check;
 
 /* The same in place of the last copy, as long as there is no other. */

@@ -133,6 +133,15 @@ expect 'and has the new budget' [ "$(field ram_budget_bytes)" -eq $((24 << 20)) 
 kill $pid
 wait $pid 2>/dev/null
 
+# A process that executes another program is followed, with its new page.
+"$USWAP" run --ram 16M --swap "$work/swap:4G" -- sh -c 'sleep 2; exec "$0" 30 busy' "$TOOLS/workset" &
+pid=$!
+wait_until 'it is listed' field resident_bytes
+"$USWAP" stat --interval 0.5 --count 16 $pid >"$work/out"
+expect 'stat goes on with what the process executes' [ "$(awk '$1 + 0 && $4 ~ /M$/' "$work/out" | wc -l)" -ge 4 ]
+kill $pid
+wait $pid 2>/dev/null
+
 # Compressed RAM is a tier of its own: a part of what is resident, with a part of what is swapped.
 "$USWAP" run --ram 16M --swap "$work/swap:4G" --compress lz4 -- python3 -c 'import time
 kept = [b"%08d" % i * 512 for i in range(8000)]
