@@ -22,12 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How long members may give back nothing of what a smaller pool has no room for, and how often that
- * is looked at. */
-#define RESIZE_MS    30000
-#define LOOK_US      10000
-#define REAP_EVERY   50
-#define LOOKS_PER_MS (1000.0 / LOOK_US)
+/* How long members may give back nothing of what a smaller pool has no room for. */
+#define RESIZE_MS 30000
 
 /* ---- options ---- */
 
@@ -292,36 +288,14 @@ static int run_show(const struct command *command, char **arguments)
 
 /* ---- resize ---- */
 
-/* true: all that is held fits. The time begins anew when less is held than ever before. */
-static bool shrink(const struct opened *pool, unsigned ms)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (unsigned look = 0; look <= ms * LOOKS_PER_MS && !sharing_has_room(pool->file); look++) {
-        uint64_t held = ledger_total(&pool->file->pages);
-
-        if (look % REAP_EVERY == 0)
-            sharing_reap_file(pool->file, pool->fd);
-        if (held < least)
-            look = 0;
-        least = min_u64(least, held);
-        sharing_ask_all(pool->file);
-        usleep(LOOK_US);
-    }
-    return sharing_has_room(pool->file);
-}
-
 static int resize(const struct opened *pool, uint64_t ram, unsigned ms)
 {
-    uint64_t before = pool_file_ram(pool->file);
     char size[16];
 
-    pool_file_resize(pool->file, ram);
-    if (ram >= before || shrink(pool, ms))
+    if (sharing_resize(pool->file, pool->fd, ram, ms) == 0)
         return EXIT_SUCCESS;
-    pool_file_resize(pool->file, before);
     msg_error("pool %s: its members cannot do with so little; it stays at %s", pool->text,
-              size_format(before, size));
+              size_format(pool_file_ram(pool->file), size));
     return EXIT_FAILURE;
 }
 

@@ -44,9 +44,8 @@ static uint64_t max_pages(uint64_t ram)
     return max_u64(total, ram) / PAGE_SIZE;
 }
 
-/* How often and how long to wait for members that give memory back: 5 s. */
-#define RESIZE_LOOKS   500
-#define RESIZE_LOOK_NS 10000000
+/* How long the members of a pool may give back nothing of what is too much. */
+#define RESIZE_MS 5000
 
 static atomic_bool started;
 
@@ -93,24 +92,6 @@ static int set_private_budget(uint64_t ram)
     return error;
 }
 
-/* All members give way, this one among them. */
-static int set_pool_budget(uint64_t ram)
-{
-    uint64_t before = budget_limit();
-
-    pool_file_resize(sharing_file, ram);
-    for (unsigned i = 0; i < RESIZE_LOOKS && !sharing_has_room(sharing_file); i++) {
-        if (i % 50 == 0)
-            sharing_reap();
-        sharing_ask_all(sharing_file);
-        supply_wait(supply_events(), RESIZE_LOOK_NS);
-    }
-    if (sharing_has_room(sharing_file))
-        return 0;
-    pool_file_resize(sharing_file, before);
-    return -EBUSY;
-}
-
 int arena_set_budget(uint64_t ram)
 {
     uint64_t before = budget_limit();
@@ -118,7 +99,8 @@ int arena_set_budget(uint64_t ram)
 
     if (ram < BUDGET_MINIMUM || stats_pinned_pages() * PAGE_SIZE > ram / 2)
         return -EINVAL;
-    error = budget_is_shared() ? set_pool_budget(ram) : set_private_budget(ram);
+    error = budget_is_shared() ? sharing_resize(sharing_file, -1, ram, RESIZE_MS)
+                               : set_private_budget(ram);
     budget_publish();
     trace_budget(budget_limit() / PAGE_SIZE);
     msg_debug("a RAM budget of %lu bytes instead of %lu: error %d", (unsigned long)ram,

@@ -21,7 +21,9 @@
 #include "object/sharing.h"
 
 #include "base/alive.h"
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/meta.h"
 #include "base/sys.h"
 
@@ -31,6 +33,11 @@
 
 /* Of the pool file, what a member touches: some of its own, some of the others'. */
 #define TOUCHED (4 * PAGE_SIZE)
+
+/* While a pool is made smaller: how often the dead are looked for, and at most what is held. */
+#define MS      UINT64_C(1000000)
+#define REAP_MS 500
+#define LOOK_MS 10
 
 struct pool_file *sharing_file;
 
@@ -288,8 +295,10 @@ void sharing_fork_child(void)
     introduce(own);
 }
 
-/* Have everybody give back what it has borrowed beyond its part of what is too much. */
-void sharing_ask_all(struct pool_file *file)
+/* ---- Resizing ---- */
+
+/* What each has borrowed beyond its part of what is too much. */
+static void ask_all(struct pool_file *file)
 {
     uint64_t total = ledger_total(&file->pages), limit = ledger_limit(&file->pages);
     uint64_t over = total > limit ? total - limit : 0;
@@ -305,7 +314,49 @@ void sharing_ask_all(struct pool_file *file)
     }
 }
 
-bool sharing_has_room(const struct pool_file *file)
+static bool has_room(const struct pool_file *file)
 {
     return ledger_free(&file->pages) >= 0 && ledger_free(&file->promises) >= 0;
+}
+
+static void reap_any(struct pool_file *file, int fd)
+{
+    if (file == sharing_file)
+        sharing_reap();
+    else
+        sharing_reap_file(file, fd);
+}
+
+/* true: all that is held fits. The time begins anew when less is held than ever before. */
+static bool shrink(struct pool_file *file, int fd, unsigned ms)
+{
+    uint64_t least = UINT64_MAX, begin = clock_now_ns(), reaped = 0;
+
+    while (!has_room(file) && clock_now_ns() - begin <= ms * MS) {
+        uint32_t seen = atomic_load(&file->events);
+
+        if (clock_now_ns() - reaped >= REAP_MS * MS) {
+            reap_any(file, fd);
+            reaped = clock_now_ns();
+        }
+        if (ledger_total(&file->pages) < least)
+            begin = clock_now_ns();
+        least = min_u64(least, ledger_total(&file->pages));
+        ask_all(file);
+        atomic_fetch_add(&file->waiters, 1);
+        futex_wait_shared(&file->events, seen, LOOK_MS * MS);
+        atomic_fetch_sub(&file->waiters, 1);
+    }
+    return has_room(file);
+}
+
+int sharing_resize(struct pool_file *file, int fd, uint64_t ram, unsigned ms)
+{
+    uint64_t before = pool_file_ram(file);
+
+    pool_file_resize(file, ram);
+    if (ram >= before || shrink(file, fd, ms))
+        return 0;
+    pool_file_resize(file, before);
+    return -EBUSY;
 }

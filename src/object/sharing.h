@@ -33,10 +33,10 @@ bool sharing_reap(void);
 /* For those who are not members: the same for any file. */
 bool sharing_reap_file(struct pool_file *file, int fd);
 
-/* After the pool was made smaller: whether all that is held fits, and have everybody give back what
- * it has borrowed beyond its part of what is too much. For those who are not members, too. */
-bool sharing_has_room(const struct pool_file *file);
-void sharing_ask_all(struct pool_file *file);
+/* Change the size of a pool, ours or any (then fd is its file), and have everybody give back what
+ * is too much. -EBUSY: they do not get on with that for so many milliseconds; it is as large as
+ * before. */
+int sharing_resize(struct pool_file *file, int fd, uint64_t ram, unsigned ms) must_check;
 
 /*
  * fork, one at a time. prepare: a place for the child, which holds its share. -EAGAIN: there is
