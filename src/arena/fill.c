@@ -130,13 +130,18 @@ static object_t ahead_end(object_t object, uint32_t pages)
     return (object_t)min_u64(end, (uint64_t)object + traits_run(object, pages));
 }
 
-/* Give all but the first object back as they were. */
-static void give_back_ahead(struct work *work, enum object_state state)
+/* Give all but the first `kept` objects back as they were. */
+static void give_back_from(struct work *work, enum object_state state, uint32_t kept)
 {
-    for (uint32_t i = 1; work->first + i * work->step < work->end; i++)
+    for (uint32_t i = kept; work->first + i * work->step < work->end; i++)
         object_publish(work->first + i * work->step, state,
                        state == OBJECT_EVICTED ? work->wheres[i] : 0);
-    work->end = work->first + work->step;
+    work->end = work->first + kept * work->step;
+}
+
+static void give_back_ahead(struct work *work, enum object_state state)
+{
+    give_back_from(work, state, 1);
 }
 
 /* ---- Frames ---- */
@@ -148,19 +153,17 @@ static void put_frames_free(struct work *work)
     work->run_count = 0;
 }
 
-/* Frames for all the work if that needs no waiting, else for its first object. */
+/* Frames for all the work, or a half of it, or of that, if that needs no waiting; else for its
+ * first object. */
 static void take_frames(struct work *work, enum object_state state)
 {
-    uint32_t live = live_pages(work);
-
-    if (work->end - work->first > work->step) {
-        work->run_count = supply_try(live, work->runs, SUPPLY_RUNS_MAX);
+    while (work->end - work->first > work->step) {
+        work->run_count = supply_try(live_pages(work), work->runs, SUPPLY_RUNS_MAX);
         if (work->run_count)
             return;
-        give_back_ahead(work, state);
-        live = live_pages(work);
+        give_back_from(work, state, (work->end - work->first) / work->step / 2);
     }
-    work->run_count = supply_take(live, work->runs, SUPPLY_RUNS_MAX);
+    work->run_count = supply_take(live_pages(work), work->runs, SUPPLY_RUNS_MAX);
 }
 
 /* Walks live pages and the frames taken for them in step. */

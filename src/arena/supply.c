@@ -43,13 +43,21 @@ static struct {
     _Atomic uint32_t low;    /* pages: below this, evict */
     _Atomic uint32_t step;   /* pages: evict so many at a time */
     _Atomic uint32_t tables; /* pages: what the tables are for, in a pool */
+    _Atomic uint32_t held;   /* and what low and step are for */
+    _Atomic uint32_t ahead;  /* pages that the last fault wanted to read ahead */
     _Atomic bool exceeding;  /* nothing could be evicted when it was tried last */
 } supply;
 
+/* What is dropped at a time fits into steps, and steps into the reserve: else a thread that goes
+ * through memory in order finds now and then some pages less than it would read ahead. */
 void supply_set_budget(uint64_t pages)
 {
-    atomic_store(&supply.step, (uint32_t)min_u64(max_u64(pages / 64, 16), EVICT_STEP_MAX));
-    atomic_store(&supply.low, (uint32_t)min_u64(max_u64(pages / 32, 64), 4096));
+    uint64_t step = max_u64(pages / 64, 16);
+
+    if (step >= 2 * MASK_DROPS)
+        step = align_up(step, MASK_DROPS);
+    atomic_store(&supply.step, (uint32_t)min_u64(step, EVICT_STEP_MAX));
+    atomic_store(&supply.low, (uint32_t)min_u64(max_u64(2 * step, 64), 4096));
     budget_set_reserve(supply_ahead_limit());
 }
 
@@ -226,6 +234,8 @@ unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
 
 unsigned supply_try(uint32_t count, struct frame_run *runs, unsigned max_runs)
 {
+    if (count > atomic_load_explicit(&supply.ahead, memory_order_relaxed))
+        atomic_store_explicit(&supply.ahead, count, memory_order_relaxed);
     if (supply_free_pages() < count + atomic_load(&supply.low) / 4)
         return 0;
     if (frame_free_count() < count && !use_room(count))
@@ -305,10 +315,8 @@ static void make_room(void)
         supply_release(part);
 }
 
-/* What a member of a pool holds changes: the tables follow. */
-static void follow_budget(void)
+static void follow_with_tables(uint32_t held)
 {
-    uint32_t held = (uint32_t)(budget_held() >> PAGE_SHIFT);
     uint32_t tables = atomic_load_explicit(&supply.tables, memory_order_relaxed);
 
     if (likely(held <= tables && held >= tables / 4))
@@ -316,6 +324,18 @@ static void follow_budget(void)
     atomic_store(&supply.tables, held + held / 2);
     if (pool_set_budget(held + held / 2) == 0)
         frame_set_budget(held + held / 2);
+}
+
+/* What a member of a pool holds changes: what depends on it follows, in steps of an eighth. */
+static void follow_budget(void)
+{
+    uint32_t held = (uint32_t)(budget_held() >> PAGE_SHIFT);
+    uint32_t before = atomic_load_explicit(&supply.held, memory_order_relaxed);
+
+    if (likely(held <= before + before / 8 && held >= before - before / 8))
+        return;
+    atomic_store(&supply.held, held);
+    follow_with_tables(held);
     supply_set_budget(held);
 }
 
@@ -336,6 +356,16 @@ void supply_meanwhile(uint32_t pages)
         ;
 }
 
+/* Half of the reserve; and for a thread that reads ahead what it will want next. */
+static uint32_t refill_below(uint32_t low)
+{
+    uint32_t ahead = atomic_load_explicit(&supply.ahead, memory_order_relaxed);
+
+    if (ahead)
+        atomic_store_explicit(&supply.ahead, 0, memory_order_relaxed);
+    return (uint32_t)max_u64(low / 2, ahead ? ahead + low / 4 : 0);
+}
+
 void supply_refill(void)
 {
     uint32_t low = atomic_load_explicit(&supply.low, memory_order_relaxed);
@@ -350,7 +380,7 @@ void supply_refill(void)
     if (unlikely(atomic_load_explicit(&supply.exceeding, memory_order_relaxed)) &&
         supply_free_pages() > low)
         atomic_store(&supply.exceeding, false);
-    if (supply_free_pages() + evict_in_flight() < low / 2 && !lend_ask(to_ask(low)))
+    if (supply_free_pages() + evict_in_flight() < refill_below(low) && !lend_ask(to_ask(low)))
         evict(atomic_load_explicit(&supply.step, memory_order_relaxed));
 }
 

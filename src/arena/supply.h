@@ -31,7 +31,8 @@ bool supply_take_room(uint32_t count) must_check;
  * reserve is free. */
 void supply_meanwhile(uint32_t pages);
 
-/* After a fault: start an eviction when less than half of the reserve is free. */
+/* After a fault: start an eviction when less than half of the reserve is free, or, after one that
+ * read ahead, less than the next one takes. */
 void supply_refill(void);
 
 /* Bring the resident memory under the budget after it was made smaller. -EBUSY: it cannot be. */
