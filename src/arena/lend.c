@@ -158,12 +158,14 @@ static uint32_t held_pages(void)
     return (uint32_t)(budget_held() >> PAGE_SHIFT);
 }
 
-/* Until no more than the goal is held, or no more can be had without waiting long. */
+/* Until no more than the goal is held, or no more can be had without waiting long; or as often as
+ * it takes to give that much, for one that is active takes memory again meanwhile. */
 static void give(uint32_t goal, uint32_t (*step)(uint32_t pages))
 {
+    uint32_t rounds = held_pages() / EVICT_STEP_MAX - goal / EVICT_STEP_MAX + ROUNDS_MAX;
     unsigned fruitless = 0;
 
-    while (held_pages() > goal && fruitless < ROUNDS_MAX) {
+    for (; rounds && held_pages() > goal && fruitless < ROUNDS_MAX; rounds--) {
         bool given;
 
         gate_enter();
