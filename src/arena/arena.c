@@ -11,7 +11,6 @@
 #include "arena/discard.h"
 #include "arena/evict.h"
 #include "arena/fault.h"
-#include "arena/fill.h"
 #include "arena/gate.h"
 #include "arena/inside.h"
 #include "arena/join.h"
@@ -19,6 +18,7 @@
 #include "arena/region.h"
 #include "arena/serve.h"
 #include "arena/supply.h"
+#include "arena/work.h"
 #include "base/fmt.h"
 #include "base/msg.h"
 #include "base/sys.h"
@@ -117,7 +117,7 @@ static int start_memory(uint64_t ram)
     if (!error)
         error = evict_init();
     if (!error)
-        error = fill_init();
+        error = work_init();
     if (!error)
         error = arena_apply_budget(ram);
     if (error) {

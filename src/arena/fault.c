@@ -114,6 +114,14 @@ static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
     }
 }
 
+/* How many pages below an evicted object to bring in, for a thread that goes down. */
+static uint32_t below(const struct region *region, object_t object)
+{
+    if (atomic_load_explicit(&region->advice, memory_order_relaxed) == REGION_RANDOM)
+        return 0;
+    return max_u64(stream_down(object, supply_ahead_limit()), 1) - 1;
+}
+
 /*
  * A thread that goes down through fresh memory, as one does that fills a table from its end: where
  * to begin for a fault on this page. Only while memory is plenty. All from there on is fresh,
@@ -163,7 +171,7 @@ static int resolve_empty(const struct region *region, object_t page, uint64_t wo
     parts_end(PART_LOOKUP);
     error = fill_zero(object, ahead(region, object, FRESH_AHEAD_MAX), &filled);
     if (!error)
-        stream_extend(object, filled);
+        stream_extend(object, filled, filled);
     stats_add(STAT_FAULTS_MINOR, 1);
     return error;
 }
@@ -172,17 +180,20 @@ static int resolve_evicted(const struct region *region, const struct access *acc
 {
     object_t object = object_of(access->page);
     struct fill_wish wish = {.write = access->write};
-    uint32_t filled;
+    struct filled filled;
     int error;
 
     if (!object_claim(object, word))
         return 0;
     parts_end(PART_LOOKUP);
     cost = COST_READ;
-    wish.pages = ahead(region, object, STREAM_AHEAD_MAX);
+    wish.below = below(region, object);
+    wish.pages = wish.below ? object_pages(object) : ahead(region, object, STREAM_AHEAD_MAX);
     error = fill_read(object, word, &wish, &filled);
-    if (!error)
-        stream_extend(object, filled);
+    if (!error && wish.below)
+        stream_extend_down(filled.first, object + object_pages(object) - filled.first);
+    else if (!error)
+        stream_extend(object, filled.end - object, filled.pages);
     stats_add(STAT_FAULTS_MAJOR, 1);
     region_count_read(object);
     return error;

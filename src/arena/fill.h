@@ -9,21 +9,27 @@
 
 #include "object/object.h"
 
-int fill_init(void) must_check;
-
 /* EMPTY: zeros, for this object and as many empty ones after it as make up `pages`. */
 int fill_zero(object_t object, uint32_t pages, uint32_t *filled) must_check;
 
-/* How to read an object: with how many pages, and whether it is for a write. */
+/* How to read an object: with so many pages from its first one on and so many below it, and whether
+ * it is for a write. */
 struct fill_wish {
     uint32_t pages;
+    uint32_t below;
     bool write;
 };
 
-/* EVICTED: read from the stores, with evicted ones after it that lie behind it there. One that
- * comes alone, and not for a write, may be clean. -EIO, -EBADMSG: it is POISONED now. */
+/* What came in: the first page, where the last object ends, and the pages that were read. */
+struct filled {
+    object_t first, end;
+    uint32_t pages;
+};
+
+/* EVICTED: read from the stores, with evicted ones about it. One that comes alone, and not for a
+ * write, may be clean. -EIO, -EBADMSG: it is POISONED now. */
 int fill_read(object_t object, uint64_t word, const struct fill_wish *wish,
-              uint32_t *filled) must_check;
+              struct filled *filled) must_check;
 
 /* MASKED: back from its frames. */
 int fill_unmask(object_t object, uint64_t word) must_check;

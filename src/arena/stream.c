@@ -1,58 +1,91 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each thread remembers the few streams it followed last: where the next fault of a stream would
- * be, upwards and downwards, and how far the last one went ahead. A fault there doubles the
- * distance; a fault elsewhere begins a new stream, which takes the place of the one that has been
- * still for longest. Distances are bounded, so a stream that stops has wasted no more than it was
- * useful before.
+ * Each thread remembers the few streams it followed last, and the few single faults: where the next
+ * fault would be, upwards and downwards, and how far the last one went ahead. A fault next to a
+ * single one makes a stream of it; a fault where a stream goes on doubles its distance. A stream
+ * takes the place of the stream that has been still for longest, a single fault that of the oldest
+ * single one: faults here and there do not end a stream.
+ *
+ * Pages that were in memory already are passed without a fault, so a stream goes on when the fault
+ * is not farther away than it went ahead. Distances are bounded, so a stream that stops has wasted
+ * no more than it was useful before.
  */
 #include "arena/stream.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #define STREAMS 8
 
 struct stream {
     object_t next;  /* where it goes on */
     object_t below; /* where it does when it goes down */
-    uint32_t ahead; /* pages brought in by the last fault */
+    uint32_t ahead; /* how far the last fault went; 0: there is none */
+    uint32_t came;  /* pages that it brought in */
     uint32_t used;  /* when that was */
+    bool down;      /* the way it goes */
 };
 
-static __thread struct stream streams[STREAMS];
+static __thread struct stream streams[STREAMS], singles[STREAMS];
 static __thread uint32_t now;
 static __thread uint32_t passed;
+
+static struct stream *oldest(struct stream *of)
+{
+    struct stream *best = &of[0];
+
+    for (int i = 1; i < STREAMS; i++) {
+        if (now - of[i].used > now - best->used)
+            best = &of[i];
+    }
+    return best;
+}
+
+/* So many pages may have been passed without a fault. */
+static uint32_t slack(const struct stream *stream, bool down)
+{
+    return stream->down == down ? stream->ahead : 0;
+}
+
+/* A single fault becomes a stream. */
+static struct stream *promote(struct stream *single)
+{
+    struct stream *stream = oldest(streams);
+
+    *stream = *single;
+    single->ahead = 0;
+    return stream;
+}
 
 static struct stream *find(object_t page)
 {
     for (int i = 0; i < STREAMS; i++) {
-        if (streams[i].next == page && streams[i].ahead)
+        if (streams[i].ahead && page - streams[i].next <= slack(&streams[i], false))
             return &streams[i];
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        if (singles[i].ahead && singles[i].next == page)
+            return promote(&singles[i]);
     }
     return NULL;
 }
 
-static struct stream *oldest(void)
+static uint32_t doubled(const struct stream *stream, uint32_t limit)
 {
-    struct stream *best = &streams[0];
+    uint64_t most = min_u64(limit, STREAM_AHEAD_MAX);
 
-    for (int i = 1; i < STREAMS; i++) {
-        if (now - streams[i].used > now - best->used)
-            best = &streams[i];
-    }
-    return best;
+    return (uint32_t)max_u64(min_u64(2 * (uint64_t)stream->ahead, most), 1);
 }
 
 uint32_t stream_next(object_t page, uint32_t limit)
 {
     struct stream *stream = find(page);
-    uint32_t ahead = 1;
+    uint32_t ahead = stream ? doubled(stream, limit) : 1;
 
-    passed = stream ? stream->ahead : 0;
-    if (stream)
-        ahead = (uint32_t)min_u64(2 * (uint64_t)stream->ahead, STREAM_AHEAD_MAX);
-    else
-        stream = oldest();
-    ahead = (uint32_t)max_u64(min_u64(ahead, limit), 1);
-    *stream = (struct stream){page, page - 1, ahead, ++now};
+    passed = stream ? stream->came : 0;
+    if (!stream)
+        stream = oldest(singles);
+    *stream = (struct stream){page, page - 1, ahead, ahead, ++now, false};
     return ahead;
 }
 
@@ -61,19 +94,35 @@ uint32_t stream_passed(void)
     return passed;
 }
 
-void stream_extend(object_t page, uint32_t pages)
+/* The entry that stream_next() has just made. */
+static struct stream *find_last(object_t page)
 {
-    struct stream *stream = find(page);
+    for (int i = 0; i < STREAMS; i++) {
+        if (streams[i].ahead && streams[i].used == now && streams[i].next == page)
+            return &streams[i];
+        if (singles[i].ahead && singles[i].used == now && singles[i].next == page)
+            return &singles[i];
+    }
+    return NULL;
+}
+
+void stream_extend(object_t page, uint32_t pages, uint32_t came)
+{
+    struct stream *stream = find_last(page);
 
     if (stream)
-        *stream = (struct stream){page + pages, page - 1, pages, now};
+        *stream = (struct stream){page + pages, page - 1, pages, came, now, false};
 }
 
 static struct stream *find_down(object_t page)
 {
     for (int i = 0; i < STREAMS; i++) {
-        if (streams[i].below == page && streams[i].ahead)
+        if (streams[i].ahead && streams[i].below - page <= slack(&streams[i], true))
             return &streams[i];
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        if (singles[i].ahead && singles[i].below == page)
+            return &singles[i];
     }
     return NULL;
 }
@@ -82,13 +131,15 @@ uint32_t stream_down(object_t page, uint32_t limit)
 {
     const struct stream *stream = find_down(page);
 
-    return stream ? (uint32_t)min_u64(2 * (uint64_t)stream->ahead, limit) : 0;
+    return stream ? (uint32_t)min_u64(doubled(stream, limit), limit) : 0;
 }
 
 void stream_extend_down(object_t page, uint32_t pages)
 {
     struct stream *stream = find_down(page + pages - 1);
 
+    if (stream >= singles && stream < singles + STREAMS)
+        stream = promote(stream);
     if (stream)
-        *stream = (struct stream){page + pages, page - 1, pages, ++now};
+        *stream = (struct stream){page + pages, page - 1, pages, pages, ++now, true};
 }

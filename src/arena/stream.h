@@ -11,10 +11,10 @@
 
 /*
  * This thread faults on a page: how many pages from there on to bring in, at least 1, at most
- * limit. Tell with stream_extend() how many were.
+ * limit. Tell with stream_extend() how far that went, and how many came in.
  */
 uint32_t stream_next(object_t page, uint32_t limit);
-void stream_extend(object_t page, uint32_t pages);
+void stream_extend(object_t page, uint32_t pages, uint32_t came);
 
 /* After stream_next(): how many pages its stream brought in before, and has gone through by now; 0:
  * it is a new one. */

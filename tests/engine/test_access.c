@@ -104,6 +104,39 @@ static void check_all(const struct blocks *blocks)
         check_block(blocks, i);
 }
 
+/* Pages of a set whose content is in the stores, a quarter of it also in memory, here and there. */
+static char *set_with_holes(uint64_t *random)
+{
+    char *set = engine_map(SET, PAGE_SIZE);
+
+    for (size_t at = 0; at < SET; at += PAGE_SIZE)
+        engine_fill(set + at, PAGE_SIZE, at + 1);
+    for (size_t i = 0; i < 2 * RAM / PAGE_SIZE; i++) {
+        size_t at = engine_random(random) % (SET / PAGE_SIZE) * PAGE_SIZE;
+        engine_verify(set + at, PAGE_SIZE, at + 1);
+    }
+    return set;
+}
+
+/* In order over all of it, up or down: faults are few, although parts are in memory already. */
+static void streams_pass_what_is_in_memory(uint64_t down)
+{
+    uint64_t random = engine_seed();
+
+    engine_start(RAM, STORE);
+    struct uswap_stats start = engine_stats();
+    char *set = set_with_holes(&random);
+    struct uswap_stats before = engine_stats();
+    for (size_t i = 0; i < SET; i += PAGE_SIZE) {
+        size_t at = down ? SET - PAGE_SIZE - i : i;
+        engine_verify(set + at, PAGE_SIZE, at + 1);
+    }
+    struct uswap_stats after = engine_stats();
+    expect(after.faults_major - before.faults_major < SET / PAGE_SIZE / 8, "%llu faults",
+           (unsigned long long)(after.faults_major - before.faults_major));
+    engine_expect_swapping(&start);
+}
+
 static void at_random(uint64_t object_size)
 {
     uint64_t random = engine_seed();
@@ -187,6 +220,12 @@ static const struct engine_case cases[] = {
     {.name = "down_through_fresh_memory_4k",
      .run = down_through_fresh_memory,
      .parameter = 4 * KIB},
+    {.name = "streams_up_pass_what_is_in_memory",
+     .run = streams_pass_what_is_in_memory,
+     .parameter = false},
+    {.name = "streams_down_pass_what_is_in_memory",
+     .run = streams_pass_what_is_in_memory,
+     .parameter = true},
     {.name = "random_4k", .run = at_random, .parameter = 4 * KIB},
     {.name = "random_16k", .run = at_random, .parameter = 16 * KIB},
     {.name = "random_64k", .run = at_random, .parameter = 64 * KIB},

@@ -17,7 +17,7 @@ static object_t follow(object_t page, uint32_t expected)
     uint32_t ahead = stream_next(page, LIMIT);
 
     assert_int_equal(ahead, expected);
-    stream_extend(page, ahead);
+    stream_extend(page, ahead, ahead);
     return page + ahead;
 }
 
@@ -35,10 +35,10 @@ static void it_goes_on_from_what_came_in(void **state)
 {
     assert_int_equal(stream_next(5000, LIMIT), 1);
     assert_int_equal(stream_passed(), 0);
-    stream_extend(5000, 1);
+    stream_extend(5000, 1, 1);
     assert_int_equal(stream_next(5001, LIMIT), 2);
     assert_int_equal(stream_passed(), 1);
-    stream_extend(5001, 1); /* less came than was wanted */
+    stream_extend(5001, 1, 1); /* less came than was wanted */
     assert_int_equal(stream_next(5002, LIMIT), 2);
 }
 
@@ -58,8 +58,26 @@ static void the_one_that_was_still_for_longest_gives_way(void **state)
     object_t old = follow(follow(10000, 1), 2), page = 900000;
 
     for (unsigned i = 0; i < 8; i++, page += 1000)
-        follow(page, 1);
+        follow(follow(page, 1), 2);
     follow(old, 1);
+}
+
+static void faults_here_and_there_do_not_end_a_stream(void **state)
+{
+    object_t page = follow(follow(follow(10000, 1), 2), 4);
+
+    for (unsigned i = 0; i < 1000; i++)
+        follow(1000000 + 1000 * i, 1);
+    follow(page, 8);
+}
+
+static void what_was_in_memory_is_passed(void **state)
+{
+    object_t page = follow(follow(follow(10000, 1), 2), 4);
+
+    page = follow(page + 3, 8);
+    follow(page + 9, 1); /* too far away */
+    follow(page, 16);
 }
 
 static void random_faults_get_one_page(void **state)
@@ -68,7 +86,7 @@ static void random_faults_get_one_page(void **state)
         object_t page = (object_t)random_below(&seeded, UINT32_MAX / 2) | 1u << 31;
         uint32_t ahead = stream_next(page, LIMIT);
         assert_true(ahead <= 2); /* two in a row by chance are a stream */
-        stream_extend(page, ahead);
+        stream_extend(page, ahead, ahead);
     }
 }
 
@@ -79,7 +97,7 @@ static void it_goes_down_too(void **state)
 
     assert_int_equal(stream_down(page, LIMIT), 0);
     assert_int_equal(stream_next(page, LIMIT), 1);
-    stream_extend(page, 1);
+    stream_extend(page, 1, 1);
     for (uint32_t expected = 2; expected <= LIMIT; expected *= 2) {
         page -= 1;
         wanted = stream_down(page, LIMIT);
@@ -97,7 +115,7 @@ static void the_limit_holds(void **state)
         uint32_t limit = (uint32_t)random_below(&seeded, 2 * STREAM_AHEAD_MAX) + 1;
         uint32_t ahead = stream_next(page, limit);
         assert_true(ahead >= 1 && ahead <= limit && ahead <= STREAM_AHEAD_MAX);
-        stream_extend(page, ahead);
+        stream_extend(page, ahead, ahead);
         page += ahead;
     }
 }
@@ -109,6 +127,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(it_goes_on_from_what_came_in),
         cmocka_unit_test(eight_streams_are_followed_at_once),
         cmocka_unit_test(the_one_that_was_still_for_longest_gives_way),
+        cmocka_unit_test(faults_here_and_there_do_not_end_a_stream),
+        cmocka_unit_test(what_was_in_memory_is_passed),
         cmocka_unit_test(random_faults_get_one_page),
         cmocka_unit_test(it_goes_down_too),
         cmocka_unit_test(the_limit_holds),
