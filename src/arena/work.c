@@ -123,7 +123,8 @@ static uint32_t half(const struct work *work, uint32_t pages)
     return (uint32_t)max_u64(pages / work->step / 2, 1) * work->step;
 }
 
-/* Give the half that is farther away back: above the touched object, if there is any, else below. */
+/* Give the half that is farther away back: above the touched object, if there is any, else below.
+ */
 static void halve(struct work *work, enum object_state state)
 {
     object_t touched = work->touched, above = touched + work->step, end = work_end(work);

@@ -67,7 +67,7 @@ static void expect_compression(void)
 
     expect(stats.bytes_compressed > MIB && stats.bytes_decompressed > MIB, "%lu %lu",
            (unsigned long)stats.bytes_compressed, (unsigned long)stats.bytes_decompressed);
-    expect(stats.resident_peak_bytes <= RAM);
+    expect(stats.resident_peak_bytes <= RAM, "%lu", (unsigned long)stats.resident_peak_bytes);
     expect(stats.objects_poisoned == 0);
 }
 
