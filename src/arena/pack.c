@@ -51,7 +51,8 @@
 #define TRY_EVERY 16
 
 static struct {
-    bool asked; /* for whatever budget */
+    bool asked;                    /* for whatever budget */
+    _Atomic uint32_t jobs_charged; /* pages */
     _Atomic uint32_t share;
     _Atomic bool wanted; /* there was no room for a page that should be there */
     _Atomic uint32_t faults, memory_misses, window_misses; /* of this period */
@@ -91,13 +92,31 @@ static uint32_t target_segments(void)
 }
 
 /* Memory comes from free frames when the budget has no room; what is missing then is evicted. */
+static bool take_room(uint32_t pages)
+{
+    if (supply_take_room(pages))
+        return true;
+    supply_release(pages);
+    return supply_take_room(pages);
+}
+
+/* What cleaning works with is charged before there is anything to clean, in parts: memory is short
+ * when compressed RAM begins. */
+static bool charge_jobs(void)
+{
+    while (atomic_load(&pack.jobs_charged) < PACKED_JOBS_PAGES) {
+        if (!take_room(PACKED_SEGMENT_PAGES))
+            return false;
+        if (atomic_fetch_add(&pack.jobs_charged, PACKED_SEGMENT_PAGES) >= PACKED_JOBS_PAGES)
+            budget_give(PACKED_SEGMENT_PAGES);
+    }
+    return true;
+}
+
 static bool grow(void)
 {
-    if (!supply_take_room(PACKED_SEGMENT_PAGES)) {
-        supply_release(PACKED_SEGMENT_PAGES);
-        if (!supply_take_room(PACKED_SEGMENT_PAGES))
-            return false;
-    }
+    if (!charge_jobs() || !take_room(PACKED_SEGMENT_PAGES))
+        return false;
     if (packed_add_segment() == 0)
         return true;
     budget_give(PACKED_SEGMENT_PAGES);

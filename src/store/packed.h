@@ -20,6 +20,10 @@
 #define PACKED_SEGMENT_PAGES 16u
 #define PACKED_SEGMENT_BYTES (PACKED_SEGMENT_PAGES * PAGE_SIZE)
 
+/* What packed_clean() works with, in pages: the caller charges them once, before the first segment.
+ */
+#define PACKED_JOBS_PAGES 140u
+
 /* Tables for so many slots, and address space for so many segments. */
 int packed_start(uint64_t slots, uint32_t max_segments) must_check;
 void packed_stop(void);

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 
-#define JOBS      4
 #define JOB_PAGES 32
 
 struct job {
@@ -26,10 +25,14 @@ struct job {
     char *pages;
 };
 
+#define JOBS 4
+_Static_assert(JOBS *(sizeof(struct job) + JOB_PAGES * PAGE_SIZE) <= PACKED_JOBS_PAGES * PAGE_SIZE,
+               "all jobs are charged");
+
 static struct {
     struct job *jobs;
     char *memory;
-    _Atomic uint64_t free, charged; /* a bit each */
+    _Atomic uint64_t free; /* a bit each */
     _Atomic uint32_t in_flight;
     void (*progress)(void);
 } clean;
@@ -248,7 +251,6 @@ bool packed_clean(bool within)
 
     if (!job)
         return false;
-    meta_charge_once(&clean.charged, bit, sizeof(*job) + JOB_PAGES * PAGE_SIZE);
     job->write.count = 0;
     lock_take(&packed.lock);
     chosen = choose_segment();
