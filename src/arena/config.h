@@ -59,6 +59,7 @@ int config_read_log(const char *label, const char *text, struct uswap_options *o
 /* auto, off, lz4 or zstd. */
 int config_read_compress(const char *label, const char *text,
                          struct uswap_options *options) must_check;
+
 /* yes, no, or the size from which on. */
 int config_read_mmap(const char *label, const char *text, struct uswap_options *options) must_check;
 

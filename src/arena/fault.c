@@ -114,12 +114,14 @@ static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
     }
 }
 
-/* How many pages below an evicted object to bring in, for a thread that goes down. */
-static uint32_t below(const struct region *region, object_t object)
+/* How many pages below this one to bring in, for a thread that goes down. */
+static uint32_t below(const struct region *region, object_t page, uint32_t most)
 {
+    uint32_t limit = (uint32_t)min_u64(most, supply_ahead_limit());
+
     if (atomic_load_explicit(&region->advice, memory_order_relaxed) == REGION_RANDOM)
         return 0;
-    return max_u64(stream_down(object, supply_ahead_limit()), 1) - 1;
+    return (uint32_t)max_u64(stream_down(page, limit), 1) - 1;
 }
 
 /*
@@ -129,11 +131,9 @@ static uint32_t below(const struct region *region, object_t object)
  */
 static object_t begin_below(const struct region *region, object_t page)
 {
-    uint32_t limit = (uint32_t)min_u64(FRESH_AHEAD_MAX, supply_ahead_limit());
-    bool possible = supply_free_pages() > 2 * supply_ahead_limit() &&
-                    atomic_load_explicit(&region->advice, memory_order_relaxed) != REGION_RANDOM;
-    object_t lowest =
-        (object_t)max_u64(region->first, page + 1 - (possible ? stream_down(page, limit) : 0));
+    bool plenty = supply_free_pages() > 2 * supply_ahead_limit();
+    uint32_t down = plenty ? below(region, page, FRESH_AHEAD_MAX) : 0;
+    object_t lowest = (object_t)max_u64(region->first, page - down);
 
     while (page > lowest && region_maps(page - 1) && traits_of(page - 1) == traits_of(page) &&
            object_state_of(object_load(page - 1)) == OBJECT_EMPTY)
@@ -187,7 +187,7 @@ static int resolve_evicted(const struct region *region, const struct access *acc
         return 0;
     parts_end(PART_LOOKUP);
     cost = COST_READ;
-    wish.below = below(region, object);
+    wish.below = below(region, object, STREAM_AHEAD_MAX);
     wish.pages = wish.below ? object_pages(object) : ahead(region, object, STREAM_AHEAD_MAX);
     error = fill_read(object, word, &wish, &filled);
     if (!error && wish.below)

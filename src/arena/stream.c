@@ -26,10 +26,17 @@ struct stream {
     bool down;      /* the way it goes */
 };
 
-static __thread struct stream streams[STREAMS], singles[STREAMS];
+static __thread struct stream known[2 * STREAMS]; /* the streams, then the single faults */
+static __thread struct stream *last;              /* the one of the last fault */
 static __thread uint32_t now;
 static __thread uint32_t passed;
 
+static bool is_single(const struct stream *entry)
+{
+    return entry >= known + STREAMS;
+}
+
+/* Of so many from here on. */
 static struct stream *oldest(struct stream *of)
 {
     struct stream *best = &of[0];
@@ -41,31 +48,31 @@ static struct stream *oldest(struct stream *of)
     return best;
 }
 
-/* So many pages may have been passed without a fault. */
-static uint32_t slack(const struct stream *stream, bool down)
-{
-    return stream->down == down ? stream->ahead : 0;
-}
-
 /* A single fault becomes a stream. */
-static struct stream *promote(struct stream *single)
+static struct stream *promote(struct stream *entry)
 {
-    struct stream *stream = oldest(streams);
+    struct stream *stream = oldest(known);
 
-    *stream = *single;
-    single->ahead = 0;
+    if (!is_single(entry))
+        return entry;
+    *stream = *entry;
+    entry->ahead = 0;
     return stream;
 }
 
-static struct stream *find(object_t page)
+/* So many pages may have been passed without a fault. */
+static uint32_t slack(const struct stream *entry, bool down)
 {
-    for (int i = 0; i < STREAMS; i++) {
-        if (streams[i].ahead && page - streams[i].next <= slack(&streams[i], false))
-            return &streams[i];
-    }
-    for (int i = 0; i < STREAMS; i++) {
-        if (singles[i].ahead && singles[i].next == page)
-            return promote(&singles[i]);
+    return is_single(entry) || entry->down != down ? 0 : entry->ahead;
+}
+
+/* The one that goes on, or would, with this page. */
+static struct stream *find(object_t page, bool down)
+{
+    for (int i = 0; i < 2 * STREAMS; i++) {
+        object_t passed_by = down ? known[i].below - page : page - known[i].next;
+        if (known[i].ahead && passed_by <= slack(&known[i], down))
+            return &known[i];
     }
     return NULL;
 }
@@ -79,13 +86,12 @@ static uint32_t doubled(const struct stream *stream, uint32_t limit)
 
 uint32_t stream_next(object_t page, uint32_t limit)
 {
-    struct stream *stream = find(page);
+    struct stream *stream = find(page, false);
     uint32_t ahead = stream ? doubled(stream, limit) : 1;
 
     passed = stream ? stream->came : 0;
-    if (!stream)
-        stream = oldest(singles);
-    *stream = (struct stream){page, page - 1, ahead, ahead, ++now, false};
+    last = stream ? promote(stream) : oldest(known + STREAMS);
+    *last = (struct stream){page, page - 1, ahead, ahead, ++now, false};
     return ahead;
 }
 
@@ -94,52 +100,25 @@ uint32_t stream_passed(void)
     return passed;
 }
 
-/* The entry that stream_next() has just made. */
-static struct stream *find_last(object_t page)
-{
-    for (int i = 0; i < STREAMS; i++) {
-        if (streams[i].ahead && streams[i].used == now && streams[i].next == page)
-            return &streams[i];
-        if (singles[i].ahead && singles[i].used == now && singles[i].next == page)
-            return &singles[i];
-    }
-    return NULL;
-}
-
 void stream_extend(object_t page, uint32_t pages, uint32_t came)
 {
-    struct stream *stream = find_last(page);
-
-    if (stream)
-        *stream = (struct stream){page + pages, page - 1, pages, came, now, false};
-}
-
-static struct stream *find_down(object_t page)
-{
-    for (int i = 0; i < STREAMS; i++) {
-        if (streams[i].ahead && streams[i].below - page <= slack(&streams[i], true))
-            return &streams[i];
-    }
-    for (int i = 0; i < STREAMS; i++) {
-        if (singles[i].ahead && singles[i].below == page)
-            return &singles[i];
-    }
-    return NULL;
+    if (last && last->next == page)
+        *last = (struct stream){page + pages, page - 1, pages, came, now, false};
 }
 
 uint32_t stream_down(object_t page, uint32_t limit)
 {
-    const struct stream *stream = find_down(page);
+    const struct stream *stream = find(page, true);
 
     return stream ? (uint32_t)min_u64(doubled(stream, limit), limit) : 0;
 }
 
 void stream_extend_down(object_t page, uint32_t pages)
 {
-    struct stream *stream = find_down(page + pages - 1);
+    struct stream *stream = find(page + pages - 1, true);
 
-    if (stream >= singles && stream < singles + STREAMS)
-        stream = promote(stream);
-    if (stream)
-        *stream = (struct stream){page + pages, page - 1, pages, pages, ++now, true};
+    if (!stream)
+        return;
+    last = promote(stream);
+    *last = (struct stream){page + pages, page - 1, pages, pages, ++now, true};
 }
