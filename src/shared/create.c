@@ -12,6 +12,7 @@
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
+#include "base/owned.h"
 #include "base/size.h"
 #include "base/sys.h"
 #include "shared/persist.h"
@@ -87,12 +88,11 @@ static int take_options(struct making *making, const struct uswap_shared_options
 static int look_at_file(struct making *making)
 {
     struct shared_file *file;
-    struct stat status;
     const char *reason;
-    int error = (int)sys_call(SYS_fstat, making->fd, &status);
+    int error = owned_check(making->fd, (uint64_t)sys_call(SYS_geteuid));
 
-    if (!error && status.st_uid != (uid_t)sys_call(SYS_geteuid))
-        return refuse(making, -EPERM, "its file belongs to another user");
+    if (error == -EPERM)
+        return refuse(making, error, "its file belongs to another user");
     if (!error)
         error = shared_file_map(making->fd, &file, &reason);
     if (!error)

@@ -12,6 +12,7 @@
 #include "shared/move.h"
 
 #include "base/fmt.h"
+#include "base/mman.h"
 #include "base/msg.h"
 #include "base/sys.h"
 #include "shared/object.h"
@@ -19,7 +20,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
