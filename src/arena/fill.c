@@ -263,15 +263,25 @@ static void claim_evicted(struct work *work, uint64_t word, object_t end)
         claim_beside(work, &places, object, WORK_READS_MAX);
 }
 
-/* A page that came back soon after it left would have stayed in a slightly better order. */
+/* A page that came back before so many others left would have stayed in a slightly better order:
+ * within half of what is resident. One that holds less than a fair part of a pool is not to lose
+ * against who takes more: as far as it holds less, a page counts that its fair part would have
+ * held.
+ */
+static uint64_t near_distance(void)
+{
+    uint64_t resident = pool_resident_count(), held = budget_held(), fair = budget_fair();
+
+    if (held >= fair || !held)
+        return resident / 2;
+    return resident * fair / held - resident / 2;
+}
+
 static uint64_t flags_for(uint64_t word)
 {
     uint32_t distance = evict_clock() - object_where_of(word);
 
-    /* One that a fair part of a pool would have held is not to lose against who takes more. */
-    uint64_t near = budget_is_shared() ? budget_fair() >> PAGE_SHIFT : pool_resident_count() / 2;
-
-    return distance < near ? OBJECT_HOT : 0;
+    return distance < near_distance() ? OBJECT_HOT : 0;
 }
 
 /* Slots that are kept make eviction cheap, as long as there are enough for those who have none. */
