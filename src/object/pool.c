@@ -12,6 +12,9 @@
 /* The part of the resident objects that the cold ring may hold before the hot ring gives way. */
 #define COLD_SHARE 4
 
+/* What is in this part of the cold ring, at its head, may leave beside its neighbours. */
+#define OLD_SHARE 8
+
 static struct {
     struct lock lock;
     struct ring cold;   /* of objects */
@@ -200,6 +203,40 @@ static bool follows(const object_t *victims, unsigned i)
     return i && victims[i] == victims[i - 1] + object_pages(victims[i - 1]);
 }
 
+static bool is_old(uint64_t word)
+{
+    return object_where_of(word) - pool.cold.head < ring_count(&pool.cold) / OLD_SHARE;
+}
+
+/*
+ * Objects in the chunk of a victim that may be dropped and are nearly as old leave with it; their
+ * entries in the ring become stale. The first page taken away from a page table costs many times
+ * what each further one does, above all where a hypervisor shadows it. Returns how many.
+ */
+static unsigned claim_beside(object_t *victims, unsigned most)
+{
+    object_t object = victims[0] & ~(object_t)(CHUNK_PAGES - 1), end = object + CHUNK_PAGES;
+    uint32_t step = object_pages(object);
+    unsigned claimed = 0;
+
+    for (; object < end && claimed < most; object += step) {
+        uint64_t word = object_load(object);
+        if (object_state_of(word) == OBJECT_RESIDENT && pool_may_drop(word) && is_old(word) &&
+            object_claim(object, word))
+            victims[1 + claimed++] = object;
+    }
+    return claimed;
+}
+
+/* How many objects like this one, and including it, a wish has room for; at least one. */
+static unsigned room_for(object_t object, const struct pool_wish *wish, unsigned claimed,
+                         uint32_t pages)
+{
+    uint64_t by_pages = max_u64((wish->pages - pages) / object_pages(object), 1);
+
+    return (unsigned)min_u64(wish->objects - claimed, by_pages);
+}
+
 unsigned pool_claim_victims(object_t *victims, const struct pool_wish *wish)
 {
     unsigned claimed = 0, runs = 0, looks = 4 * wish->objects + 64;
@@ -209,11 +246,16 @@ unsigned pool_claim_victims(object_t *victims, const struct pool_wish *wish)
     while (claimed < wish->objects && pages < wish->pages && runs <= wish->runs) {
         struct ring *ring = ring_to_shrink();
         struct ring *other = ring == &pool.cold ? &pool.hot : &pool.cold;
-        if (!claim_one(ring, &victims[claimed], &looks) &&
-            !claim_one(other, &victims[claimed], &looks))
+        object_t *victim = &victims[claimed];
+        unsigned count = 1;
+        if (!claim_one(ring, victim, &looks) && !claim_one(other, victim, &looks))
             break;
-        runs += !pool_may_drop(object_load(victims[claimed])) && !follows(victims, claimed);
-        pages += object_pages(victims[claimed++]);
+        if (pool_may_drop(object_load(*victim)))
+            count += claim_beside(victim, room_for(*victim, wish, claimed, pages) - 1);
+        else
+            runs += !follows(victims, claimed);
+        pages += count * object_pages(*victim);
+        claimed += count;
     }
     lock_drop(&pool.lock);
     return claimed;

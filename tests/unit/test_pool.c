@@ -99,11 +99,77 @@ static void masking_keeps_the_mark_of_read_ahead(void **state)
     assert_false(object_load(object) & OBJECT_AHEAD);
 }
 
+#define CLEAN (objects.clean_mark)
+
+/* Objects of two chunks became resident in turn. */
+static void add_in_turn(object_t first, uint32_t count, uint64_t flags)
+{
+    for (object_t i = 0; i < count; i++) {
+        for (object_t chunk = 0; chunk < 2; chunk++) {
+            object_t object = first + chunk * CHUNK_PAGES + i;
+            assert_true(object_claim(object, object_load(object)));
+            pool_add(object, 1, flags);
+        }
+    }
+}
+
+static unsigned claim(object_t *victims, unsigned most)
+{
+    struct pool_wish wish = {most, most, most};
+
+    return pool_claim_victims(victims, &wish);
+}
+
+static void drain(void)
+{
+    object_t victims[16];
+
+    while (claim(victims, 16))
+        ;
+    assert_int_equal(pool_resident_count(), 0);
+}
+
+/* Of 2 x 64 clean objects an eighth is old: those of one chunk leave together, the oldest first,
+ * then those of the other. */
+static void clean_objects_of_a_chunk_leave_together(void **state)
+{
+    object_t first = CHUNK_PAGES, victims[16];
+
+    drain();
+    add_in_turn(first, 64, CLEAN);
+    assert_int_equal(claim(victims, 4), 4);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(victims[i], first + i);
+    assert_int_equal(claim(victims, 16), 16);
+    for (unsigned i = 0; i < 16; i++)
+        assert_int_equal(object_state_of(object_load(victims[i])), OBJECT_BUSY);
+    for (unsigned i = 1; i < 16; i++)
+        assert_true(victims[i] % CHUNK_PAGES < 16);
+    assert_int_equal(object_state_of(object_load(first + 63)), OBJECT_RESIDENT);
+    drain();
+}
+
+/* What has to be written, is hot or pinned stays where its age is. */
+static void only_what_may_be_dropped_leaves_with_others(void **state)
+{
+    object_t first = 3 * CHUNK_PAGES, victims[8];
+
+    add_in_turn(first, 1, CLEAN);
+    add_in_turn(first + 1, 1, 0);
+    add_in_turn(first + 2, 1, CLEAN | OBJECT_HOT);
+    add_in_turn(first + 3, 29, CLEAN);
+    assert_int_equal(claim(victims, 2), 2);
+    assert_int_equal(victims[0], first);
+    assert_int_equal(victims[1], first + 3);
+    assert_int_equal(object_state_of(object_load(first + 1)), OBJECT_RESIDENT);
+    assert_int_equal(object_state_of(object_load(first + 2)), OBJECT_RESIDENT);
+}
+
 static int set_up(void **state)
 {
     const char *reason;
 
-    if (mask_start(&reason) || object_init(CHUNK_PAGES) || frame_init(CHUNK_PAGES))
+    if (mask_start(&reason) || object_init(5 * CHUNK_PAGES) || frame_init(CHUNK_PAGES))
         return -1;
     frame_set_budget(CHUNK_PAGES);
     return pool_set_budget(CHUNK_PAGES);
@@ -115,6 +181,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_masked_object_has_one_owner),
         cmocka_unit_test(what_is_owned_cannot_be_claimed),
         cmocka_unit_test(masking_keeps_the_mark_of_read_ahead),
+        cmocka_unit_test(clean_objects_of_a_chunk_leave_together),
+        cmocka_unit_test(only_what_may_be_dropped_leaves_with_others),
     };
 
     seeded = random_start(argc, argv);
