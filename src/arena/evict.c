@@ -513,14 +513,14 @@ static uint32_t write_step(uint32_t pages, bool by_task)
 
 uint32_t evict_step(uint32_t pages)
 {
-    uint32_t left = 0, freed = 0, balanced = pack_balance(false);
+    uint32_t left = 0, freed = 0, balanced = pack_balance();
 
     if (pool_masked_pages() < masked_target() + pages)
         left = leave_step(pages, EVICT_STEP_MAX);
     if (pool_masked_pages() >= masked_target() || !left)
         freed = write_step(pages, false);
     if (!left && !freed && !balanced)
-        balanced = pack_shrink(false);
+        balanced = pack_shrink();
     return left + freed + balanced;
 }
 
@@ -541,7 +541,7 @@ uint32_t evict_masked(uint32_t pages)
 /* What it is going to write counts as being written from when it was asked for. */
 static void run_write_task(struct store_task *task)
 {
-    pack_balance(true);
+    pack_make_room();
     write_step(TASK_PAGES, true);
     atomic_fetch_sub(&evict.in_flight, TASK_PAGES);
     atomic_store(&evict.write_pending, false);

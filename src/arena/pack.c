@@ -42,6 +42,9 @@
 #define LITTLE 8
 #define COST   2
 
+/* This part of what memory holds was left "soon", and one of so many others enters. */
+#define SOON 4
+
 /* Free segments that are kept: what some steps of eviction fill. */
 #define FREE_LOW 8
 
@@ -54,9 +57,11 @@ static struct {
     bool asked;                    /* for whatever budget */
     _Atomic uint32_t jobs_charged; /* pages */
     _Atomic uint32_t share;
-    _Atomic bool wanted; /* there was no room for a page that should be there */
+    _Atomic bool wanted; /* free segments become few, and a page should be there */
+    struct store_task task;
+    _Atomic bool pending;                                  /* the task is on its way or runs */
     _Atomic uint32_t faults, memory_misses, window_misses; /* of this period */
-    _Atomic uint32_t tries;
+    _Atomic uint32_t tries, lots;
 } pack;
 
 static enum codec codec_of(int compress)
@@ -123,11 +128,11 @@ static bool grow(void)
     return false;
 }
 
-uint32_t pack_shrink(bool by_task)
+uint32_t pack_shrink(void)
 {
     if (!packed_is_on())
         return 0;
-    if (!packed_free_segments() && packed_clean(by_task) && !packed_free_segments())
+    if (!packed_free_segments() && packed_clean(false) && !packed_free_segments())
         return 1;
     if (!packed_remove_segment())
         return 0;
@@ -135,21 +140,43 @@ uint32_t pack_shrink(bool by_task)
     return PACKED_SEGMENT_PAGES;
 }
 
-uint32_t pack_balance(bool by_task)
+void pack_make_room(void)
 {
     uint32_t segments = packed_segments(), target;
 
-    if (!packed_is_on())
-        return 0;
+    if (!atomic_exchange(&pack.wanted, false))
+        return;
     target = target_segments();
-    if (segments > target)
-        return pack_shrink(by_task);
-    if (packed_free_segments() >= FREE_LOW || !atomic_exchange(&pack.wanted, false))
-        return 0;
     for (; segments < target && packed_free_segments() < FREE_LOW && grow(); segments++)
         ;
-    while (packed_free_segments() < FREE_LOW && segments >= target && packed_clean(by_task))
+    while (packed_free_segments() < FREE_LOW && segments >= target && packed_clean(true))
         ;
+}
+
+static void run_task(struct store_task *task)
+{
+    (void)task;
+    pack_make_room();
+    atomic_store(&pack.pending, false);
+    supply_notify();
+}
+
+static void start_task(void)
+{
+    if (atomic_exchange(&pack.pending, true))
+        return;
+    pack.task.run = run_task;
+    store_run(&pack.task);
+}
+
+uint32_t pack_balance(void)
+{
+    if (!packed_is_on())
+        return 0;
+    if (packed_segments() > target_segments())
+        return pack_shrink();
+    if (atomic_load_explicit(&pack.wanted, memory_order_relaxed))
+        start_task();
     return 0;
 }
 
@@ -213,10 +240,9 @@ static bool may_enter(bool again)
 {
     if (!again && packed_segments() >= target_segments())
         return false;
-    if (packed_has_room())
-        return true;
-    atomic_store_explicit(&pack.wanted, true, memory_order_relaxed);
-    return false;
+    if (packed_free_segments() < FREE_LOW / 2)
+        atomic_store_explicit(&pack.wanted, true, memory_order_relaxed);
+    return packed_has_room();
 }
 
 slot_t pack_page(object_t page, const void *content, uint64_t checksum, bool again)
@@ -232,6 +258,15 @@ slot_t pack_page(object_t page, const void *content, uint64_t checksum, bool aga
     return packed ? slot : SLOT_NONE;
 }
 
+/* Whether a page that was missed so soon should take the place of another: surely when a small part
+ * of the reach would have held it, else only some of them, for what leaves may be as good. */
+static bool is_better(uint32_t distance, uint64_t reach)
+{
+    if (distance < reach / SOON)
+        return true;
+    return distance < reach && atomic_fetch_add(&pack.lots, 1) % SOON == 0;
+}
+
 void pack_note_miss(object_t page, const void *content, uint32_t distance)
 {
     uint64_t reach = pool_resident_count() + packed_pages();
@@ -241,6 +276,10 @@ void pack_note_miss(object_t page, const void *content, uint32_t distance)
         return;
     atomic_fetch_add(&pack.memory_misses, 1);
     count_fault();
-    if (worth_trying(region) && may_enter(true))
+    if (!is_better(distance, reach) || !worth_trying(region))
+        return;
+    if (may_enter(true))
         keep_score(region, store_keep_packed(objects.slots[page], content));
+    if (atomic_load_explicit(&pack.wanted, memory_order_relaxed))
+        start_task();
 }

@@ -17,12 +17,15 @@ slot_t pack_page(object_t page, const void *content, uint64_t checksum, bool aga
 void pack_note_hit(uint32_t distance);
 void pack_note_miss(object_t page, const void *content, uint32_t distance);
 
-/* Follow what compressed RAM should have of the budget, one step; by whoever evicts. by_task: in
- * the swap thread. Returns the pages that became free. */
-uint32_t pack_balance(bool by_task);
+/* Follow what compressed RAM should have of the budget, one step; by whoever evicts, not in the
+ * swap thread. Returns the pages that became free. */
+uint32_t pack_balance(void);
+
+/* Have room for the pages that are to come; in the swap thread only. */
+void pack_make_room(void);
 
 /* Memory cannot be freed otherwise: one step towards less compressed RAM. 0: there is none left, or
  * it is on its way. */
-uint32_t pack_shrink(bool by_task);
+uint32_t pack_shrink(void);
 
 #endif
