@@ -38,6 +38,7 @@ static void print_memory(const struct peer *peer)
 
 static const char *const counter_names[STAT_COUNT] = {
     [STAT_FAULTS_MAJOR] = "faults_major",
+    [STAT_FAULTS_PACKED] = "faults_compressed",
     [STAT_FAULTS_MINOR] = "faults_minor",
     [STAT_OBJECTS_EVICTED] = "objects_evicted",
     [STAT_OBJECTS_DROPPED_CLEAN] = "objects_dropped_clean",

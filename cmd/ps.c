@@ -81,7 +81,7 @@ const struct command command_ps = {
     "",
     "List the processes that run under uswap",
     "\nThose of other users are listed for root only. READS/s are the page faults of the last\n"
-    "second that had to read from a store.\n",
+    "second that had to read from a store, or from compressed RAM.\n",
     options,
     run_ps,
 };

@@ -103,6 +103,7 @@ static inline struct page_state *pages_at(const struct pages *pages, uint32_t pa
 
 enum latency_kind {
     LATENCY_READ,
+    LATENCY_PACKED,
     LATENCY_MASKED,
     LATENCY_FRESH,
     LATENCY_OTHER,
@@ -112,9 +113,9 @@ enum latency_kind {
 struct region_sum {
     uint64_t address, size, object_size;
     char name[33];
-    uint64_t reads, touches, fresh; /* faults */
-    uint64_t ahead, left;           /* pages */
-    uint64_t time;                  /* ns of its faults */
+    uint64_t reads, packed, touches, fresh; /* faults */
+    uint64_t ahead, left;                   /* pages */
+    uint64_t time;                          /* ns of its faults */
 };
 
 struct site {
@@ -122,7 +123,7 @@ struct site {
     char place[200];    /* its source line or module */
     char through[100];  /* the function of a library that it called to do so; may be empty */
     uint64_t samples, reads;
-    uint64_t time; /* ns of the samples */
+    uint64_t time; /* ns of all such faults, as the samples say */
 };
 
 struct level {
@@ -152,7 +153,8 @@ struct report {
     struct region_sum regions[REPORT_REGIONS];
     unsigned region_count;
     uint32_t regions_total;
-    uint64_t ahead_pages, ahead_passed, ahead_touched, ahead_unseen;
+    uint64_t ahead_pages, ahead_packed; /* the second is a part of the first */
+    uint64_t ahead_passed, ahead_touched, ahead_unseen;
     /* report_reuse.c */
     struct {
         uint64_t bytes;

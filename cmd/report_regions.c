@@ -65,6 +65,7 @@ static void count_traffic(const struct pages *pages, const struct trace_record *
 
     if (event_is_fault(record)) {
         region->reads += record->kind == TRACE_FAULT_READ;
+        region->packed += record->kind == TRACE_FAULT_PACKED;
         region->touches +=
             record->kind == TRACE_FAULT_MASKED || record->kind == TRACE_FAULT_PROTECTED;
         region->fresh += record->kind == TRACE_FAULT_FRESH;
@@ -93,6 +94,8 @@ static void begin_ahead(struct report *report, struct pages *pages,
     if (behind)
         behind->behind = (uint16_t)(end - record->page);
     report->ahead_pages += end - record->page;
+    if (record->value == TRACE_FAULT_PACKED)
+        report->ahead_packed += end - record->page;
 }
 
 static void use_ahead(struct page_state *page, uint64_t *counter)
@@ -131,21 +134,14 @@ static void leave_memory(struct report *report, struct pages *pages,
     }
 }
 
-/* The fault of each thread that what comes ahead belongs to. */
-#define LAST_FAULTS 256
-static uint8_t last_fault[LAST_FAULTS];
-
 static void follow_ahead(struct report *report, struct pages *pages,
                          const struct trace_record *record)
 {
-    uint8_t *last = &last_fault[record->thread % LAST_FAULTS];
-
     if (event_is_fault(record)) {
-        *last = record->kind;
         end_run(report, pages, record->page);
         if (record->kind == TRACE_FAULT_MASKED || record->kind == TRACE_FAULT_PROTECTED)
             use_ahead(pages_at(pages, record->page), &report->ahead_touched);
-    } else if (record->kind == TRACE_AHEAD && *last == TRACE_FAULT_READ) {
+    } else if (record->kind == TRACE_AHEAD && record->value != TRACE_FAULT_FRESH) {
         begin_ahead(report, pages, record);
     } else if (record->kind == TRACE_EVICT || record->kind == TRACE_DROP ||
                record->kind == TRACE_DISCARD) {
@@ -158,7 +154,8 @@ static void follow_ahead(struct report *report, struct pages *pages,
 static int by_traffic(const void *a, const void *b)
 {
     const struct region_sum *x = a, *y = b;
-    uint64_t of_x = x->reads + x->ahead + x->left, of_y = y->reads + y->ahead + y->left;
+    uint64_t of_x = x->reads + x->packed + x->ahead + x->left;
+    uint64_t of_y = y->reads + y->packed + y->ahead + y->left;
 
     return of_x == of_y ? (x->fresh < y->fresh) - (x->fresh > y->fresh) : of_x < of_y ? 1 : -1;
 }

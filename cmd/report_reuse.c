@@ -3,10 +3,10 @@
  * The miss-ratio curve: how many pages would be read with another budget, from the distances
  * between two uses of a page (the number of different pages used in between).
  *
- * Only faults are seen; what is used while it is in memory is not. But what had to be read was
- * farther away than memory reached, and what was found masked was not. So the curve is right at the
- * budget of the trace by construction, an estimate above it, and below it the least that would be
- * read.
+ * Only faults are seen; what is used while it is in memory is not. But what had to be read from a
+ * store was farther away than memory reached, and what was found masked or in compressed RAM was
+ * not. So the curve is right at the budget of the trace by construction, an estimate above it, and
+ * below it the least that would be read.
  *
  * Distances come from a Fenwick tree over the uses, in which each page counts at its last one.
  * Of many uses, those of a sample of the pages are taken (SHARDS): distances and counts are those
@@ -68,6 +68,12 @@ static void count_use(struct report *report, uint64_t distance, bool again)
         reuse.misses[min_u64(bucket, REPORT_CURVE - 1)]++;
 }
 
+/* The largest distance that lies below the budget's step of the curve. */
+static uint64_t found_within(void)
+{
+    return max_u64(reuse.budget / reuse.step * reuse.step, 1) - 1;
+}
+
 static void use_page(struct report *report, struct page_state *page, uint8_t kind)
 {
     uint64_t distance = 0;
@@ -76,7 +82,7 @@ static void use_page(struct report *report, struct page_state *page, uint8_t kin
         distance = (uint64_t)((tree_sum(reuse.now) - tree_sum(page->last)) * reuse.scale);
         tree_add(page->last, UINT32_MAX); /* minus one */
         distance = kind == TRACE_FAULT_READ ? max_u64(distance, reuse.budget)
-                                            : min_u64(distance, reuse.budget - 1);
+                                            : min_u64(distance, found_within());
     }
     count_use(report, distance, page->last != 0);
     page->last = ++reuse.now;
@@ -91,12 +97,12 @@ static void forget_page(struct page_state *page)
     page->last = 0;
 }
 
-/* What came along with a read was read, too, if it has been seen before. */
+/* What came along came from where the fault's page did. */
 static void take(struct report *report, struct pages *pages, const struct trace_record *record)
 {
     bool gone = record->kind == TRACE_DISCARD || record->kind == TRACE_UNMAP;
     uint64_t end = min_u64((uint64_t)record->page + record->pages, UINT32_MAX);
-    uint8_t kind = record->kind == TRACE_AHEAD ? TRACE_FAULT_READ : record->kind;
+    uint8_t kind = record->kind == TRACE_AHEAD ? (uint8_t)record->value : record->kind;
 
     for (uint64_t at = record->page; at < end; at++) {
         struct page_state *page = pages_at(pages, (uint32_t)at);
@@ -127,15 +133,24 @@ static uint64_t count_uses(const struct trace *trace)
     return uses;
 }
 
+/* The curve reaches beyond all that the program had, and the budget is one of its steps. */
+static uint64_t choose_step(const struct report *report)
+{
+    uint64_t budget = report->trace->header.budget / PAGE_SIZE;
+    uint64_t reach = max_u64(report->demand_peak, budget);
+    uint64_t least = reach * 5 / 4 / REPORT_CURVE + 1;
+
+    return budget > least ? budget / (budget / least) : least;
+}
+
 static int prepare(struct report *report, uint64_t uses)
 {
     double rate = uses > USES_MAX ? (double)USES_MAX / (double)uses : 1;
-    uint64_t reach = max_u64(report->demand_peak, report->trace->header.budget / PAGE_SIZE);
 
     reuse.threshold = (uint32_t)(rate * HASH_RANGE);
     reuse.scale = 1 / rate;
     reuse.size = (uint32_t)((double)uses * rate * 1.2) + 1000;
-    reuse.step = max_u64(reach * 5 / 4 / REPORT_CURVE, 1);
+    reuse.step = choose_step(report);
     reuse.budget = max_u64(report->trace->header.budget / PAGE_SIZE, 1);
     reuse.tree = calloc(reuse.size + 1u, sizeof(*reuse.tree));
     reuse.misses = calloc(REPORT_CURVE, sizeof(*reuse.misses));
@@ -161,7 +176,7 @@ static void draw_curve(struct report *report)
 static void recommend(struct report *report)
 {
     uint64_t budget = report->trace->header.budget;
-    uint64_t read = report->kinds[TRACE_FAULT_READ] + report->ahead_pages;
+    uint64_t read = report->kinds[TRACE_FAULT_READ] + report->ahead_pages - report->ahead_packed;
     double each = read ? (double)report->fault_time[LATENCY_READ] / (double)read : 0;
 
     /* What lies in memory is not all of a budget. */

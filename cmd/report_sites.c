@@ -68,6 +68,14 @@ static struct place *find_place(const struct place *key)
     return &places[at];
 }
 
+/* Faults, for each that has a stack. */
+static uint32_t samples_stand_for(const struct report *report, const struct trace_record *record)
+{
+    const struct trace_header *header = &report->trace->header;
+
+    return record->kind == TRACE_FAULT_READ ? header->stack_reads : header->stack_others;
+}
+
 static void count_stack(struct report *report, const struct trace_record *record)
 {
     uint64_t addresses[TRACE_STACK_DEPTH];
@@ -83,7 +91,7 @@ static void count_stack(struct report *report, const struct trace_record *record
     place = find_place(&key);
     place->samples++;
     place->reads += record->kind == TRACE_FAULT_READ;
-    place->time += record->duration;
+    place->time += (uint64_t)record->duration * samples_stand_for(report, record);
     report->stacks++;
 }
 

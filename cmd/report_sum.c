@@ -29,6 +29,8 @@ static enum latency_kind latency_of(const struct trace_record *record)
     switch (record->kind) {
     case TRACE_FAULT_READ:
         return LATENCY_READ;
+    case TRACE_FAULT_PACKED:
+        return LATENCY_PACKED;
     case TRACE_FAULT_MASKED:
         return LATENCY_MASKED;
     case TRACE_FAULT_FRESH:

@@ -9,6 +9,7 @@ static const char *const kind_names[TRACE_KINDS] = {
     [TRACE_FAULT_FRESH] = "fault_fresh",
     [TRACE_FAULT_MASKED] = "fault_masked",
     [TRACE_FAULT_READ] = "fault_read",
+    [TRACE_FAULT_PACKED] = "fault_compressed",
     [TRACE_FAULT_PROTECTED] = "fault_protected",
     [TRACE_FAULT_OTHER] = "fault_other",
     [TRACE_AHEAD] = "ahead",
@@ -28,7 +29,8 @@ static const char *const kind_names[TRACE_KINDS] = {
     [TRACE_END] = "end",
 };
 
-static const char *const latency_names[LATENCY_KINDS] = {"read", "masked", "fresh", "other"};
+static const char *const latency_names[LATENCY_KINDS] = {"read", "compressed", "masked", "fresh",
+                                                         "other"};
 
 /* A string that may stand in a script of a page, too: no "<". */
 static void write_string(FILE *out, const char *text)
@@ -152,6 +154,7 @@ static void write_regions(const struct report *report, FILE *out)
         write_number(out, "size", region->size);
         write_number(out, "object_size", region->object_size);
         write_number(out, "faults_read", region->reads);
+        write_number(out, "faults_compressed", region->packed);
         write_number(out, "faults_touched", region->touches);
         write_number(out, "faults_fresh", region->fresh);
         write_number(out, "ahead_pages", region->ahead);
@@ -160,10 +163,11 @@ static void write_regions(const struct report *report, FILE *out)
         fprintf(out, "}");
     }
     fprintf(out,
-            "],\n\"read_ahead\": {\"pages\": %lu, \"passed\": %lu, \"touched\": %lu, \"unseen\": "
-            "%lu}",
-            (unsigned long)report->ahead_pages, (unsigned long)report->ahead_passed,
-            (unsigned long)report->ahead_touched, (unsigned long)report->ahead_unseen);
+            "],\n\"read_ahead\": {\"pages\": %lu, \"compressed\": %lu, \"passed\": %lu, "
+            "\"touched\": %lu, \"unseen\": %lu}",
+            (unsigned long)report->ahead_pages, (unsigned long)report->ahead_packed,
+            (unsigned long)report->ahead_passed, (unsigned long)report->ahead_touched,
+            (unsigned long)report->ahead_unseen);
 }
 
 static void write_reuse(const struct report *report, FILE *out)

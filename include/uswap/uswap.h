@@ -236,7 +236,7 @@ struct uswap_stats {
     uint64_t committed_bytes;       /* bytes promised */
     uint64_t store_capacity_bytes;  /* all stores */
     uint64_t store_used_bytes;      /* slots in use */
-    uint64_t faults_major;          /* read from a store */
+    uint64_t faults_major;          /* brought back what had left memory */
     uint64_t faults_minor;          /* found in memory, or new and filled with zeros */
     uint64_t objects_evicted;       /* left memory */
     uint64_t objects_dropped_clean; /* of these: needed no write */
@@ -255,6 +255,7 @@ struct uswap_stats {
     uint64_t compressed_bytes;     /* how much content is in there */
     uint64_t bytes_compressed;     /* put there instead of being written */
     uint64_t bytes_decompressed;   /* taken from there instead of being read */
+    uint64_t faults_compressed;    /* of faults_major: from there alone, no store was read */
 };
 
 /* Copy the statistics; size is sizeof(struct uswap_stats) as the caller was compiled. */

@@ -82,6 +82,7 @@ static __thread enum {
     COST_OTHER, /* another thread has resolved it */
     COST_PROTECTED,
     COST_MASKED,
+    COST_PACKED,
     COST_READ,
 } cost;
 
@@ -194,6 +195,10 @@ static int resolve_evicted(const struct region *region, const struct access *acc
         stream_extend_down(filled.first, object + object_pages(object) - filled.first);
     else if (!error)
         stream_extend(object, filled.end - object, filled.pages);
+    if (!error && filled.packed) {
+        cost = COST_PACKED;
+        stats_add(STAT_FAULTS_PACKED, 1);
+    }
     stats_add(STAT_FAULTS_MAJOR, 1);
     region_count_read(object);
     return error;
@@ -269,7 +274,7 @@ static void count_fault(uint64_t start)
     uint64_t ns = clock_now_ns() - start;
     uint64_t waited = supply_take_spent();
 
-    stats_time(cost == COST_READ ? HISTOGRAM_MAJOR : HISTOGRAM_MINOR, ns);
+    stats_time(cost >= COST_PACKED ? HISTOGRAM_MAJOR : HISTOGRAM_MINOR, ns);
     if (cost >= COST_MASKED || waited)
         stats_add(STAT_SWAP_NS, cost >= COST_MASKED ? ns : waited);
 }
@@ -279,7 +284,7 @@ static void trace_resolved(const struct access *access, uint64_t start)
     static const uint8_t kinds[] = {
         [COST_FRESH] = TRACE_FAULT_FRESH,         [COST_OTHER] = TRACE_FAULT_OTHER,
         [COST_MASKED] = TRACE_FAULT_MASKED,       [COST_READ] = TRACE_FAULT_READ,
-        [COST_PROTECTED] = TRACE_FAULT_PROTECTED,
+        [COST_PROTECTED] = TRACE_FAULT_PROTECTED, [COST_PACKED] = TRACE_FAULT_PACKED,
     };
 
     trace_fault(kinds[cost], access->page, access->write, start, access->context);

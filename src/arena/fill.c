@@ -174,8 +174,10 @@ static int read_page(struct work *work, struct slot_run *run, slot_t slot, char 
         return 0;
     }
     error = store_read_packed(slot, content);
-    if (error != -ENOENT)
+    if (error != -ENOENT) {
+        work->source = TRACE_FAULT_PACKED;
         return error;
+    }
     error = 0;
     if (slot != run->first + run->count || run->count == STORE_RUN_MAX || !run->count) {
         begin_read(work, run->first);
@@ -201,6 +203,7 @@ static int read_frames(struct work *work)
     work->buffer_count = 0;
     work->buffers_begun = 0;
     work->read_count = 0;
+    work->source = TRACE_FAULT_READ;
     while (!error && (count = walk_next(&walk, &page, &frame))) {
         for (uint32_t i = 0; !error && i < count; i++)
             error = read_page(work, &run, objects.slots[page + i], frame_address(frame + i));
@@ -209,6 +212,8 @@ static int read_frames(struct work *work)
         begin_read(work, run.first);
     supply_meanwhile(work_live_pages(work));
     last_error = end_reads(work);
+    if (work->buffers_begun)
+        work->source = TRACE_FAULT_READ;
     return error ? error : last_error;
 }
 
@@ -386,7 +391,8 @@ int fill_read(object_t object, uint64_t word, const struct fill_wish *wish, stru
         uint32_t pages = work_live_pages(work);
         stats_count_swapped(-(int64_t)pages);
         parts_end(PART_MOVE);
-        *filled = (struct filled){work->spans[0].first, work_end(work), pages};
+        *filled = (struct filled){work->spans[0].first, work_end(work), pages,
+                                  work->source == TRACE_FAULT_PACKED};
         work_publish(work, settle_slots(work, word));
     }
     work_put(work);

@@ -20,10 +20,12 @@ struct fill_wish {
     bool write;
 };
 
-/* What came in: the first page, where the last object ends, and the pages that were read. */
+/* What came in: the first page, where the last object ends, the pages, and whether compressed RAM
+ * had all of it. */
 struct filled {
     object_t first, end;
     uint32_t pages;
+    bool packed;
 };
 
 /* EVICTED: read from the stores, with evicted ones about it. One that comes alone, and not for a

@@ -41,6 +41,7 @@ struct work *work_take(object_t touched, object_t base)
     work->span_count = 0;
     work->run_count = 0;
     work->protect = false;
+    work->source = TRACE_FAULT_FRESH;
     return work;
 }
 
@@ -292,7 +293,7 @@ static void publish_ahead(const struct work *work, object_t first, object_t end)
         return;
     pool_add(first, count, OBJECT_AHEAD);
     stats_add(STAT_OBJECTS_READ_AHEAD, count);
-    trace_ahead(first, end - first);
+    trace_ahead(first, end - first, work->source);
 }
 
 void work_publish(struct work *work, uint64_t flags)

@@ -14,6 +14,7 @@
 #include "arena/supply.h"
 #include "object/frame.h"
 #include "object/object.h"
+#include "observe/trace_format.h"
 #include "store/store.h"
 
 /* Reads that one work has in flight at a time. */
@@ -39,6 +40,7 @@ struct work {
     unsigned buffers_begun; /* those that belong to a read already */
     struct store_read reads[WORK_READS_MAX];
     unsigned read_count;
+    enum trace_kind source; /* where the content comes from, as the kind of the fault */
 };
 
 int work_init(void) must_check;

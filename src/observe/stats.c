@@ -30,6 +30,7 @@ static void fill_percentiles(struct uswap_stats *stats)
 void stats_fill(struct uswap_stats *stats)
 {
     stats->faults_major = sum(STAT_FAULTS_MAJOR);
+    stats->faults_compressed = sum(STAT_FAULTS_PACKED);
     stats->faults_minor = sum(STAT_FAULTS_MINOR);
     stats->objects_evicted = sum(STAT_OBJECTS_EVICTED);
     stats->objects_dropped_clean = sum(STAT_OBJECTS_DROPPED_CLEAN);
@@ -101,6 +102,7 @@ static const struct field {
     FIELD(compressed_bytes),
     FIELD(bytes_compressed),
     FIELD(bytes_decompressed),
+    FIELD(faults_compressed),
 #undef FIELD
 };
 _Static_assert(array_size(fields) * sizeof(uint64_t) == sizeof(struct uswap_stats),
@@ -140,8 +142,11 @@ static void append_seconds(struct text *text, const char *label, uint64_t ns)
 static void write_cost(struct text *text, const struct uswap_stats *stats)
 {
     append_seconds(text, "uswap: swapping took ", stats->swap_ns);
-    append(text, " of its threads' time: %lu faults read from a store, %lu were in memory",
-           (unsigned long)stats->faults_major, (unsigned long)stats->faults_minor);
+    append(text, " of its threads' time: %lu faults read from a store",
+           (unsigned long)(stats->faults_major - stats->faults_compressed));
+    if (stats->bytes_compressed)
+        append(text, ", %lu from compressed RAM", (unsigned long)stats->faults_compressed);
+    append(text, ", %lu were in memory", (unsigned long)stats->faults_minor);
     append_us(text, "; median ", stats->fault_ns_p50);
     append_us(text, ", 99 % ", stats->fault_ns_p99);
     append(text, "\nuswap: %lu objects left memory, %lu of them unchanged, %lu were read ahead",

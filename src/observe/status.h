@@ -25,7 +25,7 @@
 
 #define STATUS_NAME    "uswap-status"
 #define STATUS_MAGIC   UINT64_C(0x7375746174737775) /* "uwstatus" */
-#define STATUS_VERSION 3
+#define STATUS_VERSION 4
 
 #define STATUS_SECOND_NS UINT64_C(1000000000)
 
@@ -34,7 +34,8 @@
 #define STATUS_REGION_NAME 32
 
 enum stats_counter {
-    STAT_FAULTS_MAJOR,
+    STAT_FAULTS_MAJOR,  /* content came back from a store or compressed RAM */
+    STAT_FAULTS_PACKED, /* of these: from compressed RAM alone */
     STAT_FAULTS_MINOR,
     STAT_OBJECTS_EVICTED,
     STAT_OBJECTS_DROPPED_CLEAN,
@@ -54,7 +55,7 @@ enum stats_counter {
 
 /* Durations in ns. */
 enum status_histogram {
-    HISTOGRAM_MAJOR, /* faults that read from a store */
+    HISTOGRAM_MAJOR, /* faults that STAT_FAULTS_MAJOR counts */
     HISTOGRAM_MINOR, /* all other faults */
     HISTOGRAM_READ,  /* one read from a store */
     HISTOGRAM_WRITE, /* one write to a store, from its submission on */

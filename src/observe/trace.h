@@ -100,11 +100,13 @@ static inline void trace_fault(enum trace_kind kind, uint32_t page, bool write, 
     }
 }
 
-static inline void trace_ahead(uint32_t page, uint32_t pages)
+/* source: the kind of the fault that brought these pages along. */
+static inline void trace_ahead(uint32_t page, uint32_t pages, enum trace_kind source)
 {
-    TRACE_PROBE(ahead, page, pages, 0);
+    TRACE_PROBE(ahead, page, pages, source);
     if (trace_is_on())
-        trace_note(&(struct trace_event){.kind = TRACE_AHEAD, .page = page, .pages = pages});
+        trace_note(&(struct trace_event){
+            .kind = TRACE_AHEAD, .page = page, .pages = pages, .value = source});
 }
 
 static inline void trace_mask(uint32_t page, uint32_t pages)

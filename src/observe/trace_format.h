@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define TRACE_MAGIC       UINT64_C(0x6563617274777375) /* "uswtrace" */
-#define TRACE_VERSION     2
+#define TRACE_VERSION     3
 #define TRACE_BLOCK_MAGIC UINT32_C(0x6b6c6275) /* "ublk" */
 #define TRACE_BLOCK_MAX   (UINT32_C(1) << 20)  /* bytes behind the head of a block */
 
@@ -29,7 +29,7 @@ struct trace_header {
     uint64_t budget;      /* bytes */
     int64_t pid;
     int64_t parent;
-    uint32_t stack_reads; /* one of so many faults that read has a stack; and of the others */
+    uint32_t stack_reads; /* one of so many faults that read a store has a stack; of the others */
     uint32_t stack_others;
     char command[440]; /* arguments, separated by spaces; cut */
 };
@@ -53,9 +53,10 @@ enum trace_kind {
     TRACE_FAULT_FRESH,     /* page; duration; memory that had no content yet */
     TRACE_FAULT_MASKED,    /* the same; it was masked, its content in memory */
     TRACE_FAULT_READ,      /* the same; it was read from a store */
+    TRACE_FAULT_PACKED,    /* the same; it came from compressed RAM, and no store was read */
     TRACE_FAULT_PROTECTED, /* the same; it was clean, and written to */
     TRACE_FAULT_OTHER,     /* the same; another thread has resolved it meanwhile */
-    TRACE_AHEAD,           /* pages that came along with the page before them */
+    TRACE_AHEAD,           /* pages that came along; value: the kind of the fault they came with */
     TRACE_MASK,            /* pages have been masked: moved to frames */
     TRACE_EVICT,           /* pages that were masked have left memory */
     TRACE_DROP,            /* pages have left memory as they were clean, without being masked */
