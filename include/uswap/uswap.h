@@ -98,8 +98,9 @@ int uswap_options_from_env(struct uswap_options *options);
 
 /* Start the engine. options NULL: as from the environment. Once per process; -EALREADY later.
  * -EINVAL: an option is wrong; -ENOENT: there is no such pool; -EBADMSG: it is none, or damaged;
- * -EAGAIN: it has 1024 members already; -ENOSYS, -EPERM: the kernel lacks or forbids what is
- * needed; any other: what the system said. A message says which and what to do. */
+ * -EAGAIN: it has 1024 members already; -ETIMEDOUT: another process has been in the middle of
+ * joining or removing it for a minute; -ENOSYS, -EPERM: the kernel lacks or forbids what is needed;
+ * any other: what the system said. A message says which and what to do. */
 int uswap_start(const struct uswap_options *options);
 
 /* How a region is made. Zero bytes everywhere is a good default. */
@@ -202,9 +203,9 @@ struct uswap_shared_options {
 };
 
 /* Make a region, of zeros. The engine need not have been started. -EEXIST: it is there; -EINVAL: an
- * option is wrong; -ENOSPC: no room for the store; -EBUSY: another region is just being made of the
- * file of persist; -EBADMSG: the file of persist is no store of a region; -EUCLEAN: that was in use
- * when the machine stopped. A message says which and what. */
+ * option is wrong; -ENOSPC: no room for the store, or not so much in /dev/shm; -EBUSY: another
+ * region is just being made of the file of persist; -EBADMSG: the file of persist is no store of a
+ * region; -EUCLEAN: that was in use when the machine stopped. A message says which and what. */
 int uswap_shared_create(const char *name, const struct uswap_shared_options *options);
 
 enum uswap_shared_flags {

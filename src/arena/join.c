@@ -25,7 +25,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Digits of the parts of a tree's text. */
@@ -115,16 +114,6 @@ static const char *why_not_opened(int error)
 
 /* Whoever made the file is who may say how much memory we get: it must be the user that was named.
  */
-static int check_owner(int fd, const char *text, uint64_t user)
-{
-    struct stat status;
-    int error = (int)sys_call(SYS_fstat, fd, &status);
-
-    if (error)
-        return refuse(text, error, "it cannot be looked at");
-    return status.st_uid == user ? 0 : refuse(text, -EPERM, "its file belongs to another user");
-}
-
 static int open_named(const char *text, char *path, bool enter)
 {
     uint64_t user;
@@ -139,11 +128,11 @@ static int open_named(const char *text, char *path, bool enter)
         return (int)fd;
     if (fd < 0)
         return refuse(text, (int)fd, why_not_opened((int)fd));
-    error = check_owner((int)fd, text, user);
+    error = owned_check((int)fd, user);
     if (!error)
         return (int)fd;
     sys_call(SYS_close, fd);
-    return error;
+    return refuse(text, error, "its file belongs to another user");
 }
 
 int join_open(const char *text, char *path)

@@ -3,7 +3,9 @@
 
 #include "base/sys.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define DIGITS_MAX 10
 
@@ -33,4 +35,12 @@ bool owned_name_is_good(const char *name)
     return length && length <= OWNED_NAME_MAX && *name != '.' &&
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
                length;
+}
+
+int owned_check(int fd, uint64_t user)
+{
+    struct stat status;
+    int error = (int)sys_call(SYS_fstat, fd, &status);
+
+    return error || status.st_uid == user ? error : -EPERM;
 }

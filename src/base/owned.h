@@ -18,4 +18,8 @@ const char *owned_split(const char *text, uint64_t *user);
 /* Letters, digits, dots, underscores and hyphens; no dot first. */
 bool owned_name_is_good(const char *name);
 
+/* Whether the file is the user's: one that another user has put there under the name is not what
+ * was named. -EPERM: it is another's. */
+int owned_check(int fd, uint64_t user) must_check;
+
 #endif

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/fmt.h"
 #include "base/meta.h"
+#include "base/mman.h"
 #include "base/sys.h"
 #include "mask/mask.h"
 
@@ -19,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 /* Newer than Debian 12's headers. */
 #ifndef UFFD_USER_MODE_ONLY
@@ -38,9 +38,6 @@ struct uffdio_move {
 #endif
 #ifndef PIDFD_SELF
 #define PIDFD_SELF (-10001) /* the thread group */
-#endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
 #endif
 
 /* How often a call that the kernel asks to repeat is repeated before it counts as failed. */

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/fmt.h"
 #include "base/meta.h"
+#include "base/mman.h"
 #include "base/msg.h"
 #include "base/sys.h"
 #include "shared/clock.h"
@@ -15,12 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
 
 struct shared *_Atomic shared_attached[SHARED_ATTACHED];
 

@@ -174,6 +174,16 @@ static bool turn_for_room(struct shared *shared, uint32_t pages)
     return false;
 }
 
+bool clock_make_some(struct shared *shared)
+{
+    uint64_t turn = 2 * slices(shared);
+
+    for (uint64_t i = 0; i < turn; i++)
+        if (clock_step(shared))
+            return true;
+    return false;
+}
+
 /* Somebody has died, or nobody gives way: look, and say so. */
 static int wait_for_room(struct shared *shared, uint32_t events, struct shared_patience *patience)
 {

@@ -13,6 +13,9 @@ void clock_sweep(struct shared *shared);
 /* Advance the hand by one slice. Returns whether an object left memory. */
 bool clock_step(struct shared *shared);
 
+/* Advance it until something has left. false: nothing can, just now. */
+bool clock_make_some(struct shared *shared) must_check;
+
 /* Make room ahead of demand, if there is little. */
 void clock_refill(struct shared *shared);
 

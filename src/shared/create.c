@@ -12,6 +12,7 @@
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
+#include "base/owned.h"
 #include "base/size.h"
 #include "base/sys.h"
 #include "shared/persist.h"
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 /* What is being made. */
 struct making {
@@ -87,12 +89,11 @@ static int take_options(struct making *making, const struct uswap_shared_options
 static int look_at_file(struct making *making)
 {
     struct shared_file *file;
-    struct stat status;
     const char *reason;
-    int error = (int)sys_call(SYS_fstat, making->fd, &status);
+    int error = owned_check(making->fd, (uint64_t)sys_call(SYS_geteuid));
 
-    if (!error && status.st_uid != (uid_t)sys_call(SYS_geteuid))
-        return refuse(making, -EPERM, "its file belongs to another user");
+    if (error == -EPERM)
+        return refuse(making, error, "its file belongs to another user");
     if (!error)
         error = shared_file_map(making->fd, &file, &reason);
     if (!error)
@@ -197,10 +198,32 @@ static void choose_store(struct making *making, const struct uswap_shared_option
 
 /* ---- The file ---- */
 
+/* What may be resident must find its place when it is needed. A file system without a limit says 0.
+ */
+static int check_memory(const struct making *making)
+{
+    char free[16], ram[16];
+    struct statfs system;
+    uint64_t bytes;
+
+    if (sys_call(SYS_fstatfs, making->fd, &system) || !system.f_blocks)
+        return 0;
+    bytes = (uint64_t)system.f_bavail * (uint64_t)system.f_bsize;
+    if (bytes >= making->shape.ram)
+        return 0;
+    msg_error("region %s: a RAM budget of %s is more than the %s that are free in " OWNED_FOLDER
+              " (ENOSPC)",
+              making->name, size_format(making->shape.ram, ram), size_format(bytes, free));
+    return -ENOSPC;
+}
+
 static int lay_out(struct making *making)
 {
-    int error = shared_file_make(making->fd, &making->shape, &making->file);
+    int error = check_memory(making);
 
+    if (error)
+        return error;
+    error = shared_file_make(making->fd, &making->shape, &making->file);
     if (error)
         return refuse(making, error, "there is no room for its file in " OWNED_FOLDER);
     making->file->keeps = making->keeps;

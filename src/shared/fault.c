@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-/* Tries of 20 ms each while /dev/shm is full. */
+/* Tries of 20 ms each while /dev/shm is full and nothing can leave it. */
 #define FULL_TRIES    100
 #define FULL_SLEEP_NS 20000000
 
@@ -145,13 +145,18 @@ static int resolve_once(struct shared *shared, uint64_t object, struct shared_pa
     }
 }
 
-/* /dev/shm is full, of what others have put there: a while, something may leave. */
-static void wait_for_memory(struct shared *shared)
+/* /dev/shm is full, of what others have put there: the region does with less, if it has anything
+ * there, and else waits a while. */
+static int find_memory(struct shared *shared, struct shared_patience *patience)
 {
     uint32_t events = room_events(shared);
 
-    if (!clock_step(shared))
-        futex_wait_shared(&shared->file->events, events, FULL_SLEEP_NS);
+    if (clock_make_some(shared))
+        return -EAGAIN;
+    if (patience->full++ == FULL_TRIES)
+        return -ENOSPC;
+    futex_wait_shared(&shared->file->events, events, FULL_SLEEP_NS);
+    return -EAGAIN;
 }
 
 /* Once more, from within the gate or from outside. */
@@ -171,10 +176,8 @@ int shared_fault(struct shared *shared, const void *address, struct shared_patie
 
     while (!done && !error) {
         error = resolve_once(shared, object, patience, &done);
-        if (error == -ENOSPC && patience->full++ < FULL_TRIES) {
-            wait_for_memory(shared);
-            error = -EAGAIN;
-        }
+        if (error == -ENOSPC)
+            error = find_memory(shared, patience);
         if (!done && (!error || error == -EAGAIN))
             error = again(patience);
     }

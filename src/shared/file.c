@@ -221,21 +221,9 @@ static int refuse(const char *name, int error, const char *reason)
     return error;
 }
 
-/* A file that another user has put there under this name is not the region. */
-static int check_owner(int fd, const char *name)
-{
-    struct stat status;
-    uint64_t user;
-    int error = (int)sys_call(SYS_fstat, fd, &status);
-
-    owned_split(name, &user);
-    if (!error && status.st_uid != user)
-        error = -EPERM;
-    return error ? refuse(name, error, "its file belongs to another user") : 0;
-}
-
 static int open_named(const char *name, char *path, bool enter)
 {
+    uint64_t user;
     long fd;
     int error;
 
@@ -250,11 +238,12 @@ static int open_named(const char *name, char *path, bool enter)
         return refuse(name, (int)fd, none);
     if (fd < 0)
         return refuse(name, (int)fd, "its file cannot be opened");
-    error = check_owner((int)fd, name);
+    owned_split(name, &user);
+    error = owned_check((int)fd, user);
     if (!error)
         return (int)fd;
     sys_call(SYS_close, fd);
-    return error;
+    return refuse(name, error, "its file belongs to another user");
 }
 
 int shared_file_open(const char *name, char *path)

@@ -12,6 +12,7 @@
 #include "shared/move.h"
 
 #include "base/fmt.h"
+#include "base/mman.h"
 #include "base/msg.h"
 #include "base/sys.h"
 #include "shared/object.h"
@@ -19,7 +20,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -92,9 +92,9 @@ static int give_up(struct shared *shared, uint64_t first, uint64_t count, int er
         poison(shared, first, error == -EIO ? "it cannot be read" : "its content has changed");
         error = -EIO;
     } else {
-        if (error != -EIO && error != -EBADMSG)
-            msg_warning("region %s: no memory in " OWNED_FOLDER " (%s)", shared->name,
-                        fmt_errno(error, name));
+        if (error != -EIO && error != -EBADMSG && !atomic_exchange(&shared->cramped, true))
+            msg_warning("region %s: no memory in " OWNED_FOLDER " (%s); it does with less",
+                        shared->name, fmt_errno(error, name));
         put_back(shared, first, count);
         error = count > 1 ? -EAGAIN : -ENOSPC;
     }

@@ -24,6 +24,7 @@ struct shared {
     _Atomic uint64_t swept;  /* how far the view has been unmapped, see clock.c */
     _Atomic uint32_t wanted; /* a futex: the thread is to make room */
     _Atomic bool reaping;
+    _Atomic bool cramped; /* /dev/shm has been found full, and that has been said */
     char name[SHARED_NAME_MAX];
     char path[SHARED_PATH_MAX];
 };

@@ -9,6 +9,7 @@
 #include "store/packed.h"
 
 #include "base/meta.h"
+#include "base/mman.h"
 #include "base/sys.h"
 #include "observe/status.h"
 #include "store/codec.h"
@@ -16,11 +17,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 
 /* Slots whose places are in one page. */
 #define PLACES_PAGE (PAGE_SIZE / sizeof(place_t))

@@ -37,9 +37,15 @@ until_true() {
     expect "$what" "$@"
 }
 
+descendants() {
+    echo "$1"
+    for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do descendants "$child"; done
+}
+
+# rss_sum PID: of that process and all that descends from it.
 rss_sum() {
     local sum=0 kib pid
-    for pid in $(pgrep -f "^$share "); do
+    for pid in $(descendants "$1"); do
         kib=$(awk '/^VmRSS/ {print $2}' /proc/$pid/status 2>/dev/null)
         sum=$((sum + ${kib:-0}))
     done
@@ -220,7 +226,7 @@ test_tree() {
         exec "$USWAP" run --ram 64M --swap "$work/swap:2G" -- sh "$work/tree.sh"
     ) >"$work/out" 2>&1 &
     while kill -0 $! 2>/dev/null; do
-        now=$(rss_sum)
+        now=$(rss_sum $!)
         [ "$now" -le $sum ] || sum=$now
         sleep 0.05
     done

@@ -13,22 +13,13 @@
 #include "arena/discard.h"
 #include "arena/fault.h"
 #include "arena/pin.h"
+#include "base/mman.h"
 #include "base/sys.h"
 #include "heap/map/map.h"
 #include "heap/map/map_piece.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-
-/* Newer than Debian 12's headers, or not in all of them. */
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ  22
-#define MADV_POPULATE_WRITE 23
-#endif
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24
-#endif
 
 typedef int (*piece_fn)(const struct map_piece *piece, long argument);
 

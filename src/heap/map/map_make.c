@@ -18,17 +18,14 @@
  */
 #include "arena/advise.h"
 #include "arena/commit.h"
+#include "base/mman.h"
 #include "base/sys.h"
 #include "heap/map/map.h"
 #include "heap/map/map_piece.h"
 #include "heap/map/map_runtime.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
 #ifndef MAP_UNINITIALIZED
 #define MAP_UNINITIALIZED 0x4000000
 #endif
