@@ -4,6 +4,7 @@
 
 #include "shared/object.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -98,6 +99,54 @@ static void a_region_goes_where_it_is_asked_to(uint64_t unused)
     expect(uswap_shared_detach(odd) == -EINVAL);
     expect(uswap_shared_detach(address) == 0);
     expect(uswap_shared_detach(address) == -EINVAL);
+    remove_region();
+}
+
+static unsigned lines_of(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    unsigned lines = 0;
+
+    expect(file);
+    for (int c = fgetc(file); c != EOF; c = fgetc(file))
+        lines += c == '\n';
+    fclose(file);
+    return lines;
+}
+
+static unsigned open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    unsigned count = 0;
+
+    expect(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static void attach_and_detach(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        char *memory = join_region(i % 2 ? USWAP_SHARED_READ_ONLY : 0);
+        (void)*(volatile char *)memory;
+        expect(uswap_shared_detach(memory) == 0);
+    }
+}
+
+static void attaching_again_and_again_leaks_nothing(uint64_t unused)
+{
+    unsigned descriptors, mappings;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    attach_and_detach(4);
+    descriptors = open_descriptors();
+    mappings = lines_of("/proc/self/maps");
+    attach_and_detach(100);
+    expect(open_descriptors() == descriptors, "%u, %u", open_descriptors(), descriptors);
+    expect(lines_of("/proc/self/maps") <= mappings + 2, "%u, %u", lines_of("/proc/self/maps"),
+           mappings);
     remove_region();
 }
 
@@ -560,6 +609,8 @@ static const struct engine_case cases[] = {
     {.name = "a_region_goes_where_it_is_asked_to", .run = a_region_goes_where_it_is_asked_to},
     {.name = "a_detached_region_is_gone", .run = a_detached_region_is_gone, .signal = SIGSEGV},
     {.name = "wrong_regions_are_refused", .run = wrong_regions_are_refused},
+    {.name = "attaching_again_and_again_leaks_nothing",
+     .run = attaching_again_and_again_leaks_nothing},
     {.name = "unlinking_leaves_who_has_it_alone", .run = unlinking_leaves_who_has_it_alone},
     {.name = "a_damaged_file_is_refused_magic",
      .run = a_damaged_file_is_refused,

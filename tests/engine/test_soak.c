@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two shared regions under everything at once: 2, 4 and 16 processes that are killed, stopped and
- * replaced at random times, attach and detach, and regions that are resized meanwhile.
+ * replaced at random times, attach, detach and fork, and regions that are resized meanwhile.
+ * Afterwards the regions have no members and count what is resident, and nothing else.
  *
  * Each word has one writer, by its place; it holds that writer's number and a counter. What the
  * counter was last is noted in plainly shared memory after each write: so a word holds that, or one
@@ -11,12 +12,13 @@
  */
 #include "shared_kit.h"
 
-#include "shared/file.h"
+#include "shared/object.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +35,7 @@
 static struct {
     unsigned processes;
     _Atomic uint64_t *last[REGIONS]; /* counters */
-    _Atomic uint64_t *steps;         /* of all */
+    _Atomic uint64_t *steps, *forks; /* of all */
     struct shared_file *file[REGIONS];
 } plan;
 
@@ -114,6 +116,25 @@ static uint64_t choose(uint64_t *state, uint64_t before, unsigned number)
     return engine_below(state, SLOTS);
 }
 
+/* A child has the regions, too; it looks, gives one up, looks on, and ends or is killed. */
+static void fork_once(char **memory, uint64_t seed)
+{
+    pid_t child = fork();
+
+    if (child) {
+        expect(child > 0 && wait_for_child(child) == 0);
+        return;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (unsigned i = 0; i < 50; i++)
+        look(memory[i % REGIONS], i % REGIONS, engine_below(&seed, SLOTS));
+    expect(uswap_shared_detach(memory[1]) == 0);
+    for (unsigned i = 0; i < 50; i++)
+        look(memory[0], 0, engine_below(&seed, SLOTS));
+    atomic_fetch_add(plan.forks, 1);
+    _exit(0);
+}
+
 static void work(unsigned number)
 {
     uint64_t state = engine_seed() + number + (uint64_t)getpid() * 1000;
@@ -129,6 +150,7 @@ static void work(unsigned number)
             slot = choose(&state, slot, number);
             step(memory[region], region, slot, number);
         }
+        fork_once(memory, state);
         for (unsigned i = 0; i < REGIONS; i++)
             expect(uswap_shared_detach(memory[i]) == 0);
     }
@@ -217,7 +239,7 @@ static struct shared_file *map_header(unsigned region)
 
     shared_name_path(name_of(region), path);
     fd = open(path, O_RDWR | O_CLOEXEC);
-    file = mmap(NULL, 64 * KIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    file = mmap(NULL, 128 * KIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     expect(file != MAP_FAILED);
     close(fd);
     return file;
@@ -247,6 +269,28 @@ static void begin(void)
         plan.last[i] = plain_memory(SLOTS * sizeof(uint64_t));
     }
     plan.steps = plain_memory(PAGE_SIZE);
+    plan.forks = plan.steps + 1;
+}
+
+/* We are the only member; the others are dead or have detached. */
+static void expect_nothing_leaked(const struct shared_file *file)
+{
+    uint64_t resident = 0;
+    unsigned members = 0;
+
+    for (unsigned i = 0; i < SHARED_MEMBERS; i++) {
+        members += atomic_load(&file->members[i].pid) != 0;
+        expect(atomic_load(&file->members[i].pending) == 0);
+        expect(atomic_load(&file->members[i].pinned) == 0);
+    }
+    for (uint64_t i = 0; i < SHARED_SIZE / SHARED_OBJECT_SIZE; i++) {
+        uint32_t word = atomic_load(&file->objects[i].word);
+        expect(shared_owner_of(word) == 0, "object %lu: %x", i, word);
+        resident += shared_state_of(word) == SHARED_RESIDENT ? SHARED_OBJECT_SIZE : 0;
+    }
+    expect(members == 1, "%u", members);
+    expect(atomic_load(&file->used) << PAGE_SHIFT == resident, "%lu, not %lu",
+           atomic_load(&file->used) << PAGE_SHIFT, resident);
 }
 
 static void end(void)
@@ -258,7 +302,10 @@ static void end(void)
             look(memory, i, slot);
         expect(plan.file[i]->poisoned == 0 && plan.file[i]->io_errors == 0);
         expect(plan.file[i]->evictions > 0);
+        nap_ms(700); /* its thread looks for the dead, and has made room */
+        expect_nothing_leaked(plan.file[i]);
         expect(uswap_shared_detach(memory) == 0);
+        expect(atomic_load(&plan.file[i]->members[0].pid) == 0);
         expect(uswap_shared_unlink(name_of(i)) == 0);
     }
 }
@@ -279,6 +326,7 @@ static void everything_at_once(uint64_t unused)
     soak(2, third, &state, &steps);
     soak(4, third, &state, &steps);
     soak(MANY, third, &state, &steps);
+    expect(atomic_load(plan.forks) > 10, "%lu", atomic_load(plan.forks));
     end();
 }
 
