@@ -5,6 +5,7 @@
  * thread goes through them in order.
  */
 #include "base/lock.h"
+#include "base/msg.h"
 #include "shared/clock.h"
 #include "shared/move.h"
 #include "shared/object.h"
@@ -16,6 +17,8 @@
 /* Tries of 20 ms each while /dev/shm is full and nothing can leave it. */
 #define FULL_TRIES    100
 #define FULL_SLEEP_NS 20000000
+
+unsigned shared_say_waits = 250;
 
 /* Of 20 ms at most each, inside the gate. */
 #define ROUNDS_INSIDE 5
@@ -121,13 +124,36 @@ static int map_resident(struct shared *shared, uint64_t object, uint32_t word, b
     return map_and_release(shared, object, count);
 }
 
+static void say_who(struct shared *shared, uint64_t object, uint32_t owner)
+{
+    if (owner <= SHARED_MEMBERS)
+        msg_warning(
+            "region %s: process %u has been moving the object at offset %lu for %u s, and is "
+            "stopped perhaps; waiting for it",
+            shared->name, atomic_load(&shared->file->members[owner - 1].pid),
+            (unsigned long)(object << shared->object_shift), shared_say_waits / 50);
+}
+
+/* Who is stopped in the middle of a move keeps the object until it goes on. */
+static void wait_for_owner(struct shared *shared, uint64_t object, uint32_t word,
+                           struct shared_patience *patience)
+{
+    uint32_t owner = shared_owner_of(word);
+
+    shared_wait(shared, object, word);
+    if (shared_owner_of(shared_load(shared, object)) != owner)
+        patience->held = 0;
+    else if (++patience->held == shared_say_waits)
+        say_who(shared, object, owner);
+}
+
 static int resolve_once(struct shared *shared, uint64_t object, struct shared_patience *patience,
                         bool *done)
 {
     uint32_t word = shared_load(shared, object);
 
     if (shared_owner_of(word)) {
-        shared_wait(shared, object, word);
+        wait_for_owner(shared, object, word, patience);
         return 0;
     }
     switch (shared_state_of(word)) {

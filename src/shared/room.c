@@ -11,6 +11,7 @@
 #include "shared/room.h"
 
 #include "base/lock.h"
+#include "base/msg.h"
 #include "shared/member.h"
 #include "shared/object.h"
 
@@ -64,6 +65,7 @@ static void lock_room(struct shared *shared)
 {
     _Atomic uint32_t *lock = &shared->file->room_lock;
     uint32_t word = 0, mine = my_word(shared);
+    unsigned waits = 0;
 
     if (atomic_compare_exchange_strong(lock, &word, mine))
         return;
@@ -79,6 +81,10 @@ static void lock_room(struct shared *shared)
         futex_wait_shared(lock, word | WAITED, SLEEP_NS);
         if (atomic_load(lock) == (word | WAITED) && inherit(shared, word | WAITED))
             return;
+        if (++waits == shared_say_waits)
+            msg_warning("region %s: another process has been counting for %u s, and is stopped "
+                        "perhaps; waiting for it",
+                        shared->name, shared_say_waits / 50);
         word = atomic_load(lock);
     }
 }

@@ -25,6 +25,10 @@
 
 struct shared;
 
+/* Waits of 20 ms for one other member, which is stopped perhaps, until it is said. Tests make it
+ * shorter. */
+extern unsigned shared_say_waits;
+
 /* As the functions of these names in uswap.h; the engine has been started, signals are blocked. */
 int shared_create(const char *name, const struct uswap_shared_options *options) must_check;
 int shared_attach(const char *name, unsigned flags, void **address, size_t *size) must_check;
@@ -37,6 +41,7 @@ struct shared *shared_find(const void *address);
 struct shared_patience {
     unsigned rounds;      /* that did not get it, since it last was let in */
     unsigned waits, full; /* for room; for /dev/shm to be less full */
+    unsigned held;        /* for the member that owns the object */
     uint64_t errors;      /* of the store when it began to wait for room */
 };
 

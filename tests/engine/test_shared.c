@@ -398,12 +398,15 @@ static void *pin(void *memory)
 static void a_wait_for_a_stopped_one_holds_up_nothing(void *(*wait)(void *))
 {
     struct shared_file *file;
+    char name[32];
     char *memory, *other;
     pthread_t thread;
     pid_t child;
 
     plain = plain_memory(PAGE_SIZE);
     make_region(SHARED_SIZE, SHARED_RAM, 0);
+    engine_keep_messages();
+    shared_say_waits = 5;
     child = start_child(attach_and_rest, 0);
     while (!atomic_load((_Atomic unsigned *)plain))
         usleep(1000);
@@ -417,6 +420,8 @@ static void a_wait_for_a_stopped_one_holds_up_nothing(void *(*wait)(void *))
     expect(wait_for_child(start_child(exit_at_once, 0)) == 0);
     expect(uswap_shared_detach(other) == 0);
     expect(!atomic_load(&touched));
+    snprintf(name, sizeof(name), "process %d ", child);
+    expect(engine_said(name, "stopped perhaps"));
     atomic_store(&file->objects[3].word, SHARED_EMPTY);
     expect(pthread_join(thread, NULL) == 0 && atomic_load(&touched));
     kill(child, SIGKILL);
