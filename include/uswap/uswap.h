@@ -175,9 +175,9 @@ int uswap_set_budget(uint64_t ram);
  * Limits: 8 regions attached in a process, 64 processes in a region. A region lies outside the
  * window: system calls on its memory fail with EFAULT, also under uswap run, unless it is pinned
  * (uswap_pin()); what all processes together have pinned is at most half of the region's budget.
- * What a process that is stopped has mapped cannot leave memory, and an object that it was just
- * moving cannot be touched until it goes on. A child of fork() has all regions
- * at the same addresses; one of clone() without libc has none.
+ * What a process that is stopped has mapped cannot leave memory, and who touches an object that it
+ * was just reading, dropping or mapping waits until it goes on or is killed. A child of fork() has
+ * all regions at the same addresses; one of clone() without libc has none.
  *
  * Making, attaching, detaching and removing one region happen one at a time: a function below that
  * has waited a minute for another process, which is stopped perhaps, returns -ETIMEDOUT, and a

@@ -107,7 +107,8 @@ static bool claim_unmapped(struct shared *shared, uint64_t object)
     if (shared_state_of(word) != SHARED_RESIDENT || atomic_load(&entry->mapped) ||
         !shared_claim(shared, object, word))
         return false;
-    if (!atomic_load(&entry->mapped)) {
+    if (!atomic_load(&entry->mapped) && !atomic_load(&entry->writer)) {
+        atomic_store(&entry->writer, shared->member + 1);
         shared_set(shared, object, SHARED_EVICTING | (word & SHARED_COPY));
         return true;
     }

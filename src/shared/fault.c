@@ -152,6 +152,10 @@ static int resolve_once(struct shared *shared, uint64_t object, struct shared_pa
 {
     uint32_t word = shared_load(shared, object);
 
+    if (shared_owner_of(word) && shared_state_of(word) == SHARED_EVICTING) {
+        shared_take_back(shared, object, word);
+        return 0;
+    }
     if (shared_owner_of(word)) {
         wait_for_owner(shared, object, word, patience);
         return 0;

@@ -15,7 +15,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#define VERSION 1
+#define VERSION 2
 
 static const char magic[8] = "uswaprg";
 
@@ -40,6 +40,7 @@ static uint64_t layout(void)
         offsetof(struct shared_member, pending),
         offsetof(struct shared_member, pinned),
         offsetof(struct shared_member, joined),
+        offsetof(struct shared_object, writer),
         offsetof(struct shared_object, mapped),
         offsetof(struct shared_object, sum),
     };

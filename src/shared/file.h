@@ -32,8 +32,8 @@ struct shared_sum {
 };
 
 struct shared_object {
-    _Atomic uint32_t word; /* see object.h */
-    uint32_t spare;
+    _Atomic uint32_t word;   /* see object.h */
+    _Atomic uint32_t writer; /* the member that writes it to the store, + 1; see move.c */
     _Atomic uint64_t mapped; /* the members that have it in their view; changed by its owner */
     struct shared_sum sum;   /* of what the store has; changed by its owner */
 };

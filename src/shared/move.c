@@ -6,6 +6,11 @@
  *   out    EVICTING, without SHARED_COPY from the moment the store's content is no longer the
  *          object's; write; checksum; DROPPING with SHARED_COPY; drop from memory; STORED
  *
+ * Who wants an object that is EVICTING takes it back and uses it, while we perhaps still write what
+ * it was, or have been stopped before we do. So what the store has of it counts for nothing, and
+ * nobody else may write it there: that we are its writer keeps it in memory until we have found
+ * out.
+ *
  * What has not changed since it was read is not written: its checksum (128 bits of XXH3) is that of
  * the store's copy. What is all zero is not kept at all.
  */
@@ -146,25 +151,35 @@ static bool all_zero(const struct shared *shared, uint64_t object)
     return !*content && memcmp(content, content + 1, shared_object_size(shared) - 1) == 0;
 }
 
-/* Decide what has to be done for an object. true: the store has to be written. */
-static bool must_write(struct shared *shared, uint64_t object)
+enum fate {
+    TAKEN_BACK,
+    CLEAN, /* the store has it, or it is all zero */
+    DIRTY,
+    GOING, /* DROPPING */
+};
+
+/* Nothing of ours can reach its place in the store any more. */
+static void end_writing(struct shared *shared, uint64_t object)
+{
+    atomic_store(&shared->file->objects[object].writer, 0);
+}
+
+/* Decide what has to be done for an object. */
+static enum fate look_at(struct shared *shared, uint64_t object)
 {
     struct shared_object *entry = &shared->file->objects[object];
-    bool copy = shared_load(shared, object) & SHARED_COPY;
-    struct shared_sum sum;
+    uint32_t copy = shared_load(shared, object) & SHARED_COPY;
+    bool zero = all_zero(shared, object);
+    struct shared_sum sum = sum_of(shared, object);
 
-    if (all_zero(shared, object)) {
-        shared_set(shared, object, SHARED_EVICTING);
-        return false;
-    }
-    sum = sum_of(shared, object);
-    if (copy && same_sum(sum, entry->sum)) {
+    if (!zero && copy && same_sum(sum, entry->sum)) {
         atomic_fetch_add(&shared->file->clean_drops, 1);
-        return false;
+        return CLEAN;
     }
-    shared_set(shared, object, SHARED_EVICTING);
+    if (!shared_advance(shared, object, SHARED_EVICTING | copy, SHARED_EVICTING))
+        return TAKEN_BACK;
     entry->sum = sum;
-    return true;
+    return zero ? CLEAN : DIRTY;
 }
 
 static int write_run(struct shared *shared, uint64_t first, uint64_t count)
@@ -179,63 +194,89 @@ static int write_run(struct shared *shared, uint64_t first, uint64_t count)
         return error;
     }
     atomic_fetch_add(&shared->file->writes, count * shared_object_pages(shared));
-    for (uint64_t i = first; i < first + count; i++)
-        shared_set(shared, i, SHARED_DROPPING | SHARED_COPY);
     return 0;
 }
 
-static void for_each(struct shared *shared, uint64_t first, uint64_t count,
-                     void (*act)(struct shared *shared, uint64_t object))
+/* It has been looked at, and what is DIRTY has been written. */
+static enum fate begin_drop(struct shared *shared, uint64_t object, enum fate fate)
 {
-    for (uint64_t i = first; i < first + count; i++)
-        act(shared, i);
+    uint32_t before = shared_load(shared, object) & SHARED_COPY;
+    uint32_t after = fate == DIRTY ? SHARED_COPY : before;
+
+    return shared_advance(shared, object, SHARED_EVICTING | before, SHARED_DROPPING | after)
+               ? GOING
+               : TAKEN_BACK;
 }
 
-static void begin_drop(struct shared *shared, uint64_t object)
+/* It could not be written. */
+static void give_back(struct shared *shared, uint64_t object)
 {
-    shared_set(shared, object, SHARED_DROPPING | (shared_load(shared, object) & SHARED_COPY));
-}
+    bool ours = shared_advance(shared, object, SHARED_EVICTING, SHARED_RESIDENT);
 
-static void keep_resident(struct shared *shared, uint64_t object)
-{
-    shared_release(shared, object, SHARED_RESIDENT);
+    end_writing(shared, object);
+    if (ours)
+        shared_release(shared, object, SHARED_RESIDENT);
 }
 
 static uint64_t drop_run(struct shared *shared, uint64_t first, uint64_t count)
 {
-    if (shared_punch(shared, first, count)) {
-        for_each(shared, first, count, keep_resident);
-        return 0;
+    bool dropped = shared_punch(shared, first, count) == 0;
+
+    for (uint64_t i = first; i < first + count; i++) {
+        end_writing(shared, i);
+        if (!dropped)
+            shared_release(shared, i, SHARED_RESIDENT);
     }
+    if (!dropped)
+        return 0;
     room_release(shared, first, count);
     atomic_fetch_add(&shared->file->evictions, count);
     return count;
 }
 
-/* How many from here on have to be written as this one, or have not as this one. */
-static uint64_t alike(const bool *write, uint64_t from, uint64_t count)
+/* How many from here on are alike. */
+static uint64_t alike(const enum fate *fates, uint64_t from, uint64_t count)
 {
     uint64_t i = from + 1;
 
-    while (i < count && write[i] == write[from])
+    while (i < count && fates[i] == fates[from])
         i++;
     return i - from;
 }
 
+/* Objects with one fate, which is written first when they are DIRTY. */
+static void begin_drops(struct shared *shared, uint64_t first, uint64_t count, enum fate *fates)
+{
+    bool failed = fates[0] == DIRTY && write_run(shared, first, count);
+
+    for (uint64_t i = 0; i < count; i++) {
+        if (failed) {
+            give_back(shared, first + i);
+            continue;
+        }
+        fates[i] = begin_drop(shared, first + i, fates[i]);
+        if (fates[i] == TAKEN_BACK)
+            end_writing(shared, first + i);
+    }
+}
+
 uint64_t move_out(struct shared *shared, uint64_t first, uint64_t count)
 {
-    bool write[RUN_OBJECTS];
+    enum fate fates[RUN_OBJECTS];
     uint64_t gone = 0;
 
     for (uint64_t i = 0; i < count; i++)
-        write[i] = must_write(shared, first + i);
+        fates[i] = look_at(shared, first + i);
     for (uint64_t i = 0, n; i < count; i += n) {
-        n = alike(write, i, count);
-        if (!write[i])
-            for_each(shared, first + i, n, begin_drop);
-        if (write[i] && write_run(shared, first + i, n))
-            for_each(shared, first + i, n, keep_resident);
+        n = alike(fates, i, count);
+        if (fates[i] == TAKEN_BACK)
+            end_writing(shared, first + i), n = 1;
         else
+            begin_drops(shared, first + i, n, fates + i);
+    }
+    for (uint64_t i = 0, n; i < count; i += n) {
+        n = alike(fates, i, count);
+        if (fates[i] == GOING)
             gone += drop_run(shared, first + i, n);
     }
     return gone;

@@ -35,6 +35,26 @@ void shared_set(struct shared *shared, uint64_t object, uint32_t state)
         ;
 }
 
+bool shared_advance(struct shared *shared, uint64_t object, uint32_t from, uint32_t to)
+{
+    uint32_t word = owner_bits(shared) | from;
+
+    while (!atomic_compare_exchange_weak(word_of(shared, object), &word,
+                                         (word & SHARED_WAITERS) | owner_bits(shared) | to))
+        if ((word & ~SHARED_WAITERS) != (owner_bits(shared) | from))
+            return false;
+    return true;
+}
+
+void shared_take_back(struct shared *shared, uint64_t object, uint32_t word)
+{
+    uint32_t kept = SHARED_RESIDENT | (word & SHARED_COPY);
+
+    if (atomic_compare_exchange_strong(word_of(shared, object), &word, kept) &&
+        word & SHARED_WAITERS)
+        futex_wake_all_shared(word_of(shared, object));
+}
+
 void shared_release(struct shared *shared, uint64_t object, uint32_t state)
 {
     uint32_t before = atomic_exchange(word_of(shared, object), state);
@@ -99,8 +119,10 @@ static uint32_t finished(struct shared *shared, uint64_t object, uint32_t word)
 
 void shared_recover(struct shared *shared, uint64_t object, uint32_t dead_owner)
 {
-    uint32_t word = shared_load(shared, object);
+    uint32_t word = shared_load(shared, object), writer = dead_owner;
 
+    if (dead_owner)
+        atomic_compare_exchange_strong(&shared->file->objects[object].writer, &writer, 0);
     if (shared_owner_of(word) == dead_owner)
         shared_release(shared, object, finished(shared, object, word));
 }

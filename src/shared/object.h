@@ -9,9 +9,10 @@
  *   nothing was changed.
  * - FILLING, it comes into memory, and DROPPING, it leaves: it is dropped from memory; STORED when
  *   the store has a copy, else EMPTY.
- * - EVICTING, it is being written: RESIDENT without a copy, for nobody maps it.
+ * - EVICTING, it is being written: RESIDENT, for nobody maps it.
  *
- * The last three always have an owner, the others while somebody maps or unmaps them.
+ * The last three always have an owner, the others while somebody maps or unmaps them. An object
+ * that is EVICTING can be taken back from its owner by whoever wants it.
  */
 #ifndef USWAP_SHARED_OBJECT_H
 #define USWAP_SHARED_OBJECT_H
@@ -60,6 +61,13 @@ bool shared_claim(struct shared *shared, uint64_t object, uint32_t word) must_ch
 
 /* The owner says how far it is: a state, perhaps with SHARED_COPY. */
 void shared_set(struct shared *shared, uint64_t object, uint32_t state);
+
+/* The owner of an object that is EVICTING says how far it is: from and to are states, perhaps with
+ * SHARED_COPY. false: somebody has taken the object back. */
+bool shared_advance(struct shared *shared, uint64_t object, uint32_t from, uint32_t to) must_check;
+
+/* Take an object back that has this word, which is EVICTING: it is RESIDENT and nobody's then. */
+void shared_take_back(struct shared *shared, uint64_t object, uint32_t word);
 
 /* The owner leaves it in this state (and SHARED_COPY), and wakes who waits. */
 void shared_release(struct shared *shared, uint64_t object, uint32_t state);

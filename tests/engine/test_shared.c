@@ -363,7 +363,7 @@ static void attach_and_rest(unsigned unused)
 static struct shared_file *map_header(void)
 {
     int fd = region_file();
-    void *file = mmap(NULL, 64 * KIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *file = mmap(NULL, 128 * KIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     expect(file != MAP_FAILED);
     close(fd);
@@ -437,6 +437,47 @@ static void a_fault_that_waits_holds_up_nothing(uint64_t unused)
 static void a_pin_that_waits_holds_up_nothing(uint64_t unused)
 {
     a_wait_for_a_stopped_one_holds_up_nothing(pin);
+}
+
+/* As it is when its owner is stopped while it writes the object out: who wants it has it at once.
+ * It stays in memory until the stopped one can no longer write what it was. */
+static void what_a_stopped_one_writes_can_be_used(uint64_t unused)
+{
+    uint64_t last = SHARED_SIZE / SHARED_OBJECT_SIZE - 1, offset = last * SHARED_OBJECT_SIZE;
+    struct shared_object *object;
+    struct shared_file *file;
+    unsigned number;
+    char *memory;
+    pid_t child;
+
+    plain = plain_memory(PAGE_SIZE);
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    engine_fill(memory, SHARED_SIZE, 1);
+    expect(uswap_shared_detach(memory) == 0);
+    child = start_child(attach_and_rest, 0);
+    while (!atomic_load((_Atomic unsigned *)plain))
+        usleep(1000);
+    kill(child, SIGSTOP);
+    file = map_header();
+    object = &file->objects[last];
+    number = number_of(file, child);
+    expect(shared_state_of(object->word) == SHARED_RESIDENT && !object->mapped);
+    atomic_store(&object->writer, number + 1);
+    atomic_store(&object->word, (number + 1) << SHARED_OWNER | SHARED_EVICTING);
+    memory = join_region(0);
+    engine_verify(memory, SHARED_SIZE, 1);
+    engine_fill(memory + offset, SHARED_OBJECT_SIZE, 2);
+    engine_verify(memory, offset, 1);
+    expect(shared_state_of(object->word) == SHARED_RESIDENT, "%x", object->word);
+    engine_verify(memory + offset, SHARED_OBJECT_SIZE, 2);
+    kill(child, SIGKILL);
+    expect(wait_for_child(child) == 128 + SIGKILL);
+    for (unsigned i = 0; i < 100 && object->word != (SHARED_STORED | SHARED_COPY); i++)
+        engine_verify(memory, offset, 1);
+    expect(object->word == (SHARED_STORED | SHARED_COPY) && !object->writer, "%x", object->word);
+    engine_verify(memory + offset, SHARED_OBJECT_SIZE, 2);
+    remove_region();
 }
 
 /* Somebody died who had the lock of the count, and its place may have been taken since. */
@@ -640,6 +681,7 @@ static const struct engine_case cases[] = {
     {.name = "a_pin_that_waits_holds_up_nothing",
      .run = a_pin_that_waits_holds_up_nothing,
      .seconds = 20},
+    {.name = "what_a_stopped_one_writes_can_be_used", .run = what_a_stopped_one_writes_can_be_used},
     {.name = "the_lock_of_the_dead_is_inherited", .run = the_lock_of_the_dead_is_inherited},
     {.name = "a_region_without_its_store_can_be_removed",
      .run = a_region_without_its_store_can_be_removed},
