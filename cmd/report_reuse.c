@@ -68,10 +68,10 @@ static void count_use(struct report *report, uint64_t distance, bool again)
         reuse.misses[min_u64(bucket, REPORT_CURVE - 1)]++;
 }
 
-/* The largest distance that lies below the budget's step of the curve. */
-static uint64_t found_within(void)
+/* The first point of the curve at or above the budget. */
+static uint64_t budget_point(void)
 {
-    return max_u64(reuse.budget / reuse.step * reuse.step, 1) - 1;
+    return (reuse.budget + reuse.step - 1) / reuse.step * reuse.step;
 }
 
 static void use_page(struct report *report, struct page_state *page, uint8_t kind)
@@ -81,8 +81,8 @@ static void use_page(struct report *report, struct page_state *page, uint8_t kin
     if (page->last) {
         distance = (uint64_t)((tree_sum(reuse.now) - tree_sum(page->last)) * reuse.scale);
         tree_add(page->last, UINT32_MAX); /* minus one */
-        distance = kind == TRACE_FAULT_READ ? max_u64(distance, reuse.budget)
-                                            : min_u64(distance, found_within());
+        distance = kind == TRACE_FAULT_READ ? max_u64(distance, budget_point())
+                                            : min_u64(distance, budget_point() - 1);
     }
     count_use(report, distance, page->last != 0);
     page->last = ++reuse.now;
@@ -133,14 +133,17 @@ static uint64_t count_uses(const struct trace *trace)
     return uses;
 }
 
-/* The curve reaches beyond all that the program had, and the budget is one of its steps. */
+/* The curve reaches beyond all that the program had, and the budget is one of its points, or a few
+ * pages below it. */
 static uint64_t choose_step(const struct report *report)
 {
     uint64_t budget = report->trace->header.budget / PAGE_SIZE;
     uint64_t reach = max_u64(report->demand_peak, budget);
     uint64_t least = reach * 5 / 4 / REPORT_CURVE + 1;
 
-    return budget > least ? budget / (budget / least) : least;
+    uint64_t steps = max_u64(budget / least, 1);
+
+    return max_u64((budget + steps - 1) / steps, least);
 }
 
 static int prepare(struct report *report, uint64_t uses)

@@ -171,7 +171,9 @@ static void change_budget(struct top *top)
 
     if (!top_selected(top))
         return;
-    snprintf(question, sizeof(question), "new RAM budget of %d (as 2G):", (int)top->selected);
+    snprintf(
+        question, sizeof(question),
+        COLS < TOP_NARROW ? "budget of %d:" : "new RAM budget of %d (as 2G):", (int)top->selected);
     if (!read_answer(question, answer, sizeof(answer)))
         return;
     msg_set_handler(note_message, top);

@@ -12,6 +12,7 @@
 
 /* Points of a sparkline. */
 #define TOP_HISTORY 60
+#define TOP_NARROW  45 /* columns: below that some things are left out */
 
 enum top_series {
     TOP_READS,

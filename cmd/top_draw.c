@@ -85,16 +85,17 @@ void top_bar(const struct top *top, int y, int x, int width, const struct top_ti
     put_cells(top, y, end - left, left, "\u00b7", '.');
 }
 
-/* "12M", and how much of it is compressed. */
+/* "12M", and how much of it is compressed, where there is room for that. */
 static void put_size(int y, int x, uint64_t size, uint64_t packed, const char *behind)
 {
-    char a[16], b[16];
+    char a[16], b[16], more[40] = "";
+    int width;
 
-    size_format(packed, b);
+    size_format(size, a);
+    width = x + (int)(strlen(a) + strlen(behind));
     if (packed)
-        top_text(y, x, COLS, "%s%s, %s compressed", size_format(size, a), behind, b);
-    else
-        top_text(y, x, COLS, "%s%s", size_format(size, a), behind);
+        fmt_write(more, sizeof(more), ", %s compressed", size_format(packed, b));
+    top_text(y, x, COLS, "%s%s%s", a, behind, width + (int)strlen(more) < COLS ? more : "");
 }
 
 void top_memory(const struct top *top, const struct peer *list, unsigned count)

@@ -233,12 +233,13 @@ static void draw_series(const struct top *top, int y, int x, int width, const ch
 
 static void draw_head(const struct top *top)
 {
-    int third = COLS / 3;
+    int width = COLS / (COLS < TOP_NARROW ? 2 : 3);
 
     top_memory(top, top->list, top->count);
-    draw_series(top, 3, 1, third, "reads", TOP_READS, false);
-    draw_series(top, 3, 1 + third, third, "in", TOP_IN, true);
-    draw_series(top, 3, 1 + 2 * third, third, "out", TOP_OUT, true);
+    draw_series(top, 3, 1, width, "reads", TOP_READS, false);
+    draw_series(top, 3, 1 + width, width, "in", TOP_IN, true);
+    if (COLS >= TOP_NARROW)
+        draw_series(top, 3, 1 + 2 * width, width, "out", TOP_OUT, true);
 }
 
 static void draw_title(const struct top *top)
@@ -249,8 +250,10 @@ static void draw_title(const struct top *top)
 
     localtime_r(&now, &local);
     strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-    snprintf(left, sizeof(left), "uswap top  %s  %u process%s", clock, top->count,
-             top->count == 1 ? "" : "es");
+    if (COLS < TOP_NARROW)
+        *clock = '\0';
+    snprintf(left, sizeof(left), "uswap top  %s%s%u process%s", clock, *clock ? "  " : "",
+             top->count, top->count == 1 ? "" : "es");
     top_title(top, left, "Enter open  b budget  < > sort  q quit");
 }
 

@@ -95,8 +95,13 @@ static void draw_region(const struct top *top, const struct peer *peer,
     name[STATUS_REGION_NAME] = '\0';
     if (!*name)
         snprintf(name, sizeof(name), "%#lx", (unsigned long)region->address);
-    top_text(y, 1, COLS, "%-16.16s %7s %5s %8s %8s", name, size_format(region->size, size),
-             size_format(region->object_size, object), top_count(reads, a), top_count(out, b));
+    top_count(reads, a);
+    top_count(out, b);
+    if (COLS < TOP_NARROW)
+        top_text(y, 1, COLS, "%-10.10s %8s %8s", name, a, b);
+    else
+        top_text(y, 1, COLS, "%-16.16s %7s %5s %8s %8s", name, size_format(region->size, size),
+                 size_format(region->object_size, object), a, b);
     if (COLS > 60)
         top_bar(top, y, 50, COLS - 52,
                 &(struct top_tiers){.swapped = region->reads + region->evictions},
@@ -111,8 +116,11 @@ static int draw_regions(const struct top *top, const struct peer *peer, int y, i
     uint64_t hottest = count ? regions->list[0].reads + regions->list[0].evictions : 0;
 
     attron(A_BOLD);
-    top_text(y, 1, COLS, "%-16s %7s %5s %8s %8s", "HOTTEST REGIONS", "SIZE", "OBJ", "READS/s",
-             "OUT/s");
+    if (COLS < TOP_NARROW)
+        top_text(y, 1, COLS, "%-10s %8s %8s", "HOTTEST", "READS/s", "OUT/s");
+    else
+        top_text(y, 1, COLS, "%-16s %7s %5s %8s %8s", "HOTTEST REGIONS", "SIZE", "OBJ", "READS/s",
+                 "OUT/s");
     if (COLS > 60)
         top_text(y, 50, COLS, "TRAFFIC SO FAR");
     attroff(A_BOLD);
@@ -137,10 +145,13 @@ static void by_powers(const struct histogram *times, uint64_t powers[POWERS])
     }
 }
 
-/* The powers to show: all that count something, or, when there are too many for the rows, the
- * longest ones, the first of which takes what the shorter ones have. */
-static void choose_powers(uint64_t powers[POWERS], int rows, unsigned *first, unsigned *last)
+/* The powers to show: all that count something, or, when there are too many for the rows, every
+ * second, third... of them, with what those before it have. Returns the step. */
+static unsigned choose_powers(uint64_t powers[POWERS], unsigned rows, unsigned *first,
+                              unsigned *last)
 {
+    unsigned step;
+
     *first = POWERS;
     *last = 0;
     for (unsigned i = 0; i < POWERS; i++) {
@@ -149,28 +160,33 @@ static void choose_powers(uint64_t powers[POWERS], int rows, unsigned *first, un
         *first = *first < i ? *first : i;
         *last = i;
     }
-    for (; *first < *last && (int)(*last - *first) >= rows; ++*first)
-        powers[*first + 1] += powers[*first];
+    step = *first == POWERS ? 1 : (*last - *first) / rows + 1;
+    for (unsigned i = *first; i <= *last && i < POWERS; i++)
+        if ((*last - i) % step)
+            powers[i + 1] += powers[i];
+    if (*first < POWERS)
+        *first += (*last - *first) % step;
+    return step;
 }
 
 static void draw_histogram(const struct top *top, const struct peer *peer, int y, int rows)
 {
     uint64_t powers[POWERS] = {0}, largest = 1;
-    unsigned first, last;
+    unsigned first, last, step;
     struct histogram times = {0};
     char a[16];
 
     status_merge(peer->now, HISTOGRAM_MAJOR, &times);
     by_powers(&times, powers);
-    choose_powers(powers, rows, &first, &last);
-    for (unsigned i = first; i <= last && i < POWERS; i++)
+    step = choose_powers(powers, rows > 0 ? (unsigned)rows : 1, &first, &last);
+    for (unsigned i = first; i <= last && i < POWERS; i += step)
         largest = max_u64(largest, powers[i]);
     attron(A_BOLD);
     top_text(y++, 1, COLS, "%-16s %8s", "TIME OF READS", "COUNT");
     attroff(A_BOLD);
     if (first == POWERS)
         top_text(y, 1, COLS, "no reads so far");
-    for (unsigned i = first; i <= last && i < POWERS && rows > 0; i++, y++) {
+    for (unsigned i = first; i <= last && i < POWERS && rows > 0; i += step, y++) {
         top_text(y, 1, COLS, "up to %7s    %8lu", top_time((uint64_t)1 << (POWER_MIN + i), a),
                  (unsigned long)powers[i]);
         top_bar(top, y, 28, COLS - 30, &(struct top_tiers){.ram = powers[i]}, largest);

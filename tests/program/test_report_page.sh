@@ -42,6 +42,16 @@ END
     expect 'the arrow keys read all plots' [ "$(count 'class="readout" aria-live="polite">[^<]')" -eq 5 ]
 }
 
+# Of a program that did nothing, or whose trace was cut off where it began.
+test_empty() {
+    head -c 512 "$work/t" >"$work/cut"
+    "$USWAP" report "$work/cut" -o "$work/t.html" >"$work/out"
+    browse --dump-dom >"$work/dom" 2>"$work/log"
+    expect 'a trace without events is shown' grep -q 'data-ready="yes"' "$work/dom"
+    expect_not 'no error on the console' grep -E 'CONSOLE|Uncaught|SyntaxError' "$work/log"
+    expect 'with what it has' grep -q 'Nothing was touched' "$work/dom"
+}
+
 # A screenshot of each kind is not empty, and dark is darker.
 mean() {
     python3 - "$1" <<'END'
@@ -85,4 +95,5 @@ test_looks() {
 }
 
 test_"$1"
+[ "$1" = looks ] || test_empty
 finish

@@ -73,6 +73,12 @@ terminal capture-pane -p -t top >"$work/screen"
 expect 'and nothing more' fits 40
 terminal send-keys -t top Escape
 screen_has 'Escape goes back' "^ +$pid "
+terminal resize-window -t top -x 30 -y 16
+screen_has 'a very narrow one cuts nothing off: rates' '^ reads [0-9.]+K?/s +in [0-9.]+[KMG]?/s *$'
+screen_has 'and the title' '^ uswap top  [0-9]+ process(es)? *$'
+open_ours
+screen_has 'and regions' '^ HOTTEST +READS/s +OUT/s *$'
+terminal send-keys -t top Escape
 terminal resize-window -t top -x 110 -y 30
 screen_has 'a large one has more columns' 'USER.*TREND.*p99'
 open_ours
