@@ -37,6 +37,11 @@ for name in names:
 END
 expect 'nothing is left' [ "$(left)" = "$before" ]
 
+bench "${small[@]}" --only free-random --rivals uswap,mmap
+expect 'programs of blocks run' [ $? -eq 0 ]
+expect 'what a rival cannot run is said' grep -q '^skipped: free-random under mmap' "$work/out"
+expect 'nothing is left' [ "$(left)" = "$before" ]
+
 # stop SIGNAL RIVAL: in the middle of what that rival has set up.
 stop() {
     "$USWAP" bench --size 64M --ram 8M --seconds 30 --rounds 1 --swap "$swap" --only rand-read --rivals "$2" >"$work/out" 2>"$work/err" &

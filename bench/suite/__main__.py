@@ -23,6 +23,10 @@ import undo
 import workloads
 
 
+def names(group):
+    return ', '.join(w.name for w in group) if len(group) < 4 else f'{group[0].name} and others'
+
+
 class Benchmark:
     def __init__(self, given):
         self.given = given
@@ -55,9 +59,9 @@ class Benchmark:
             self.results.add(name, number, self.session.run(rival, group))
         except limits.Missing as missing:
             whole = group[0].program == 'workload'
-            self.skipped[name if whole else f'{group[0].name} under {name}'] = str(missing)
+            self.skipped[name if whole else f'{names(group)} under {rivals.title(name)}'] = str(missing)
         except session.Failed as failed:
-            self.failed[f'{group[0].name} under {name}'] = str(failed)
+            self.failed[f'{names(group)} under {rivals.title(name)}'] = str(failed)
         for remark in rival.remarks:
             self.skipped.setdefault(f'lz4 of {name}', remark)
 

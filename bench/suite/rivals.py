@@ -12,6 +12,7 @@ import limits
 class Rival:
     name = title = ''
     takes = 'all'  # which sessions it can run: all, or those of the program 'workload'
+    lacks = ''     # why not all
 
     def __init__(self, place):
         self.place = place   # the session's directory, on the disk in question
@@ -42,7 +43,7 @@ class Uswap(Rival):
 
 class Api(Rival):
     name = title = 'uswap-api'
-    takes = 'workload'
+    takes, lacks = 'workload', 'the library has no malloc'
 
     def arguments(self, limit):
         return ['--api', self.place]
@@ -89,7 +90,7 @@ class Zswap(Rival):
 
 class Mmap(Rival):
     name, title = 'mmap', 'mmap of a file'
-    takes = 'workload'
+    takes, lacks = 'workload', 'what comes from malloc is in no file'
 
     def open(self, limit, size):
         return limits.cgroup(limit)
@@ -110,7 +111,7 @@ class NoLimit(Rival):
 class Device(Rival):
     """fio, which needs no limit: what the disk alone can do."""
     name, title = 'device', 'device (fio)'
-    takes = 'workload'
+    takes, lacks = 'workload', 'fio reads and writes, and no more'
 
     def open(self, limit, size):
         if not shutil.which('fio'):

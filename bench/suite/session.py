@@ -25,43 +25,48 @@ class Session:
 
     def limit(self, workload):
         limit = self.options.ram or self.options.size // workload.part
-        return limit if workload.program == 'workload' else max(limit // programs.PART, LEAST)
+        return max(limit // programs.PART, LEAST) if workload.real else limit
 
     def run(self, rival, group):
         """Measurements of the workloads of a group under a rival."""
         first = group[0]
-        size = self.options.size if first.program == 'workload' else self.inputs.size
+        size = self.inputs.size if first.real else self.options.size
         steps = len(undo.steps)
         try:
             if rival.takes not in ('all', first.program):
-                return []
+                raise limits.Missing(rival.lacks)
             prefix = rival.open(self.limit(first), size)
             undo.check()
             if rival.name == 'device':
                 return self.device(group, rival.place)
-            if first.program == 'workload':
-                return self.cases(rival, prefix, group)
-            return [self.program(rival, prefix, first)]
+            if first.real:
+                return [self.program(rival, prefix, first)]
+            return self.cases(rival, prefix, group)
         finally:
             undo.undo(steps)
 
-    # ---- the workload, whose lines are measurements ----
+    # ---- our programs, whose lines are measurements ----
 
     def cases(self, rival, prefix, group):
         group = [w for w in group if not (rival.name == 'mmap' and w.anonymous)]
-        names = [w.case for w in group]
-        cases = names if 'fill' in names else ['fill', *names]
-        first = group[0] if group else None
-        if not first:
+        if not group:
             return []
-        command = [*prefix, f'{self.options.programs}/workload', '--size', str(self.options.size),
-                   '--ram', str(self.limit(first)), '--seconds', str(self.options.seconds),
-                   '--content', first.content, '--cases', ','.join(cases), *rival.arguments(self.limit(first))]
-        if first.content == 'typical':
-            command += ['--corpus', self.inputs.corpus()]
+        first, cases = group[0], [w.case for w in group]
+        if first.program == 'workload' and 'fill' not in cases:
+            cases.insert(0, 'fill')
+        command = [*prefix, f'{self.options.programs}/{first.program}', '--size', str(self.options.size),
+                   '--seconds', str(self.options.seconds), '--cases', ','.join(cases)]
+        if first.program == 'workload':
+            command += self.of_workload(rival, first)
         lines, beside = self.watch(rival, command, cases)
         by_case = {line['case']: line for line in lines}
         return [{**by_case[w.case], 'workload': w.name, 'beside_bytes': beside} for w in group]
+
+    def of_workload(self, rival, first):
+        """Options that no other program has."""
+        limit = self.limit(first)
+        corpus = ['--corpus', self.inputs.corpus()] if first.content == 'typical' else []
+        return ['--ram', str(limit), '--content', first.content, *corpus, *rival.arguments(limit)]
 
     def watch(self, rival, command, cases):
         """Wait for it; what it has finished shows in the progress line."""

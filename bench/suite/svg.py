@@ -129,6 +129,6 @@ def draw(results, given):
     names = [name for name in given.rivals if any(run['rival'] == name for run in results.runs)]
     bars(results, given.only, names, f'{given.svg}/speed.svg')
     for w in given.only:
-        if w.program == 'workload':
+        if not w.real:
             latency(results, w, names, f'{given.svg}/latency-{w.name}.svg')
             over_time(results, w, names, f'{given.svg}/time-{w.name}.svg')

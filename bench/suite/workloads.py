@@ -16,6 +16,11 @@ class Workload:
     default: bool = False
 
     @property
+    def real(self):
+        """A program that is not ours: one run of it, with an output, is all there is to measure."""
+        return self.program in ('sort', 'sqlite3')
+
+    @property
     def session(self):
         return self.program, self.content, self.part
 
@@ -47,6 +52,12 @@ CASES = [
     ('fork', 'us', 'fork, 32 pages read in the child', False),
 ]
 VARIED = ('fill', 'seq-read', 'seq-rw', 'rand-read', 'rand-read-8', 'hot', 'zipf')
+# program, case, unit, label
+OTHERS = [
+    ('blocks', 'free', 'us', 'free of blocks, as they were made'),
+    ('blocks', 'free-random', 'us', 'free of blocks, in any order'),
+    ('blocks', 'churn', 'us', 'small blocks that come and go'),
+]
 VARIATIONS = [  # suffix, content, part, remark, those measured by default
     ('typical', 'typical', 4, 'typical content', ('fill', 'seq-read', 'rand-read', 'rand-read-8')),
     ('high', 'high', 4, 'highly compressible', ()),
@@ -60,6 +71,7 @@ def make_table():
     for suffix, content, part, remark, default in VARIATIONS:
         table += [Workload(f'{case}.{suffix}', case, unit, f'{label}; {remark}', content, part, default=case in default)
                   for case, unit, label, _ in CASES if case in VARIED]
+    table += [Workload(case, case, unit, label, 'own', program=program) for program, case, unit, label in OTHERS]
     table += [Workload('sort', 'sort', 's', 'sort', 'own', program='sort'),
               Workload('sqlite3', 'sqlite3', 's', 'sqlite3, in memory', 'own', program='sqlite3', default=True)]
     return table
