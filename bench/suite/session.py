@@ -60,6 +60,9 @@ class Session:
             command += self.of_workload(rival, first)
         lines, beside = self.watch(rival, command, cases)
         by_case = {line['case']: line for line in lines}
+        for line in lines:
+            if 'check' in line:
+                self.inputs.expect(line['case'], line['check'], Failed)
         return [{**by_case[w.case], 'workload': w.name, 'beside_bytes': beside} for w in group]
 
     def of_workload(self, rival, first):

@@ -57,6 +57,8 @@ OTHERS = [
     ('blocks', 'free', 'us', 'free of blocks, as they were made'),
     ('blocks', 'free-random', 'us', 'free of blocks, in any order'),
     ('blocks', 'churn', 'us', 'small blocks that come and go'),
+    ('graph', 'bfs', 's', 'breadth-first search of a graph'),
+    ('graph', 'pagerank', 's', 'PageRank of a graph'),
 ]
 VARIATIONS = [  # suffix, content, part, remark, those measured by default
     ('typical', 'typical', 4, 'typical content', ('fill', 'seq-read', 'rand-read', 'rand-read-8')),

@@ -107,6 +107,14 @@ void measure_print(const char *name, struct measure *measures, unsigned count, u
     fflush(stdout);
 }
 
+void measure_print_run(const char *name, uint64_t ns, uint64_t bytes, uint64_t check)
+{
+    printf("{\"case\":\"%s\",\"ops\":1,\"bytes\":%" PRIu64 ",\"ns\":%" PRIu64
+           ",\"check\":\"%016" PRIx64 "\",\"rss_peak_bytes\":%" PRIu64 "}\n",
+           name, bytes, ns, check, peak_rss());
+    fflush(stdout);
+}
+
 _Noreturn void die(const char *format, ...)
 {
     va_list arguments;

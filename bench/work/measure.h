@@ -32,6 +32,10 @@ void measure_add(struct measure *measure, uint64_t start, uint64_t end);
  * each. */
 void measure_print(const char *name, struct measure *measures, unsigned count, uint64_t bytes);
 
+/* Prints what was one operation, with a sum over its result, which must be the same in every run.
+ */
+void measure_print_run(const char *name, uint64_t ns, uint64_t bytes, uint64_t check);
+
 /* Say why on stderr, and end with 1. */
 _Noreturn void __attribute__((format(printf, 1, 2))) die(const char *format, ...);
 
