@@ -59,6 +59,8 @@ OTHERS = [
     ('blocks', 'churn', 'us', 'small blocks that come and go'),
     ('graph', 'bfs', 's', 'breadth-first search of a graph'),
     ('graph', 'pagerank', 's', 'PageRank of a graph'),
+    ('matrix', 'matrix-naive', 'us', 'matrix multiply, naive: an element'),
+    ('matrix', 'matrix-blocked', 'us', 'matrix multiply, blocked: a tile of 64 x 64'),
 ]
 VARIATIONS = [  # suffix, content, part, remark, those measured by default
     ('typical', 'typical', 4, 'typical content', ('fill', 'seq-read', 'rand-read', 'rand-read-8')),
