@@ -16,6 +16,7 @@
 #include "base/lock.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "observe/status.h"
 #include "shared/attach.h"
 #include "shared/clock.h"
 #include "shared/member.h"
@@ -184,11 +185,21 @@ exported int uswap_shared_detach(void *address)
 
 /* ---- From below ---- */
 
+static void count_fault(const struct shared_patience *patience, uint64_t since)
+{
+    uint64_t ns = clock_now_ns() - since;
+
+    stats_add(patience->read ? STAT_FAULTS_MAJOR : STAT_FAULTS_MINOR, 1);
+    stats_time(patience->read ? HISTOGRAM_MAJOR : HISTOGRAM_MINOR, ns);
+    stats_add(STAT_SWAP_NS, ns);
+}
+
 /* Who waits long for a member that is stopped waits outside now and then: fork and detach go on.
  * The region may be gone when it comes back. */
 bool share_handle(const void *address, int *error)
 {
     struct shared_patience patience = {0};
+    uint64_t since = clock_now_ns();
     struct shared *shared;
 
     do {
@@ -198,6 +209,8 @@ bool share_handle(const void *address, int *error)
             *error = shared_fault(shared, address, &patience);
         gate_leave();
     } while (shared && *error == -EAGAIN);
+    if (shared && !*error)
+        count_fault(&patience, since);
     return shared != NULL;
 }
 

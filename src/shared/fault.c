@@ -6,6 +6,7 @@
  */
 #include "base/lock.h"
 #include "base/msg.h"
+#include "observe/trace.h"
 #include "shared/clock.h"
 #include "shared/move.h"
 #include "shared/object.h"
@@ -104,6 +105,7 @@ static int bring_in(struct shared *shared, uint64_t object, uint32_t kind,
         return error;
     }
     came_in(shared, object, count);
+    patience->read = kind & SHARED_COPY;
     *done = true;
     return map_and_release(shared, object, count);
 }
@@ -211,6 +213,8 @@ int shared_fault(struct shared *shared, const void *address, struct shared_patie
         if (!done && (!error || error == -EAGAIN))
             error = again(patience);
     }
+    if (!error)
+        TRACE_PROBE(shared_fault, shared->file->id, object, patience->read);
     if (room_is_low(shared) && !atomic_exchange(&shared->wanted, 1))
         futex_wake_all(&shared->wanted);
     return error == -EFAULT ? -EIO : error; /* no memory where the file says that there is */

@@ -20,6 +20,8 @@
 #include "base/mman.h"
 #include "base/msg.h"
 #include "base/sys.h"
+#include "observe/status.h"
+#include "observe/trace.h"
 #include "shared/object.h"
 #include "shared/room.h"
 
@@ -56,6 +58,34 @@ static int transfer(struct shared *shared, long nr, uint64_t first, uint64_t cou
                                 count << shared->object_shift, first << shared->object_shift);
 }
 
+/* What the region says of all members, and what this process says of itself. */
+static void count_error(struct shared *shared)
+{
+    atomic_fetch_add(&shared->file->io_errors, 1);
+    stats_add(STAT_IO_ERRORS, 1);
+}
+
+static void count_read(struct shared *shared, uint64_t first, uint64_t count)
+{
+    atomic_fetch_add(&shared->file->reads, count * shared_object_pages(shared));
+    stats_add(STAT_BYTES_READ, count << shared->object_shift);
+    TRACE_PROBE(shared_read, shared->file->id, first, count);
+}
+
+static void count_written(struct shared *shared, uint64_t first, uint64_t count)
+{
+    atomic_fetch_add(&shared->file->writes, count * shared_object_pages(shared));
+    stats_add(STAT_BYTES_WRITTEN, count << shared->object_shift);
+    TRACE_PROBE(shared_write, shared->file->id, first, count);
+}
+
+static void count_evicted(struct shared *shared, uint64_t first, uint64_t count)
+{
+    atomic_fetch_add(&shared->file->evictions, count);
+    stats_add(STAT_OBJECTS_EVICTED, count);
+    TRACE_PROBE(shared_evict, shared->file->id, first, count);
+}
+
 /* ---- In ---- */
 
 /* An object that could not be brought in is what it was; room is given back for all by the caller.
@@ -76,6 +106,7 @@ static void poison(struct shared *shared, uint64_t object, const char *reason)
     if (shared_punch(shared, object, 1))
         msg_debug("region %s: what is lost stays in memory", shared->name);
     atomic_fetch_add(&shared->file->poisoned, 1);
+    stats_add(STAT_OBJECTS_POISONED, 1);
     msg_error("region %s: the object at offset %lu is lost: %s", shared->name,
               (unsigned long)(object << shared->object_shift), reason);
     shared_release(shared, object, SHARED_POISONED);
@@ -93,7 +124,7 @@ static int give_up(struct shared *shared, uint64_t first, uint64_t count, int er
     char name[8];
 
     if (count == 1 && (error == -EIO || error == -EBADMSG)) {
-        atomic_fetch_add(&shared->file->io_errors, 1);
+        count_error(shared);
         poison(shared, first, error == -EIO ? "it cannot be read" : "its content has changed");
         error = -EIO;
     } else {
@@ -124,7 +155,7 @@ static int read_run(struct shared *shared, uint64_t first, uint64_t count)
     if (error && error != -EBADMSG && error != -ENOMEM)
         error = -EIO;
     if (!error)
-        atomic_fetch_add(&shared->file->reads, count * shared_object_pages(shared));
+        count_read(shared, first, count);
     return error;
 }
 
@@ -174,6 +205,7 @@ static enum fate look_at(struct shared *shared, uint64_t object)
 
     if (!zero && copy && same_sum(sum, entry->sum)) {
         atomic_fetch_add(&shared->file->clean_drops, 1);
+        stats_add(STAT_OBJECTS_DROPPED_CLEAN, 1);
         return CLEAN;
     }
     if (!shared_advance(shared, object, SHARED_EVICTING | copy, SHARED_EVICTING))
@@ -188,12 +220,12 @@ static int write_run(struct shared *shared, uint64_t first, uint64_t count)
     char name[8];
 
     if (error) {
-        atomic_fetch_add(&shared->file->io_errors, 1);
+        count_error(shared);
         msg_error("region %s: its store cannot be written (%s); what was to leave memory stays",
                   shared->name, fmt_errno(error, name));
         return error;
     }
-    atomic_fetch_add(&shared->file->writes, count * shared_object_pages(shared));
+    count_written(shared, first, count);
     return 0;
 }
 
@@ -230,7 +262,7 @@ static uint64_t drop_run(struct shared *shared, uint64_t first, uint64_t count)
     if (!dropped)
         return 0;
     room_release(shared, first, count);
-    atomic_fetch_add(&shared->file->evictions, count);
+    count_evicted(shared, first, count);
     return count;
 }
 

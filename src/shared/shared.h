@@ -42,6 +42,7 @@ struct shared_patience {
     unsigned rounds;      /* that did not get it, since it last was let in */
     unsigned waits, full; /* for room; for /dev/shm to be less full */
     unsigned held;        /* for the member that owns the object */
+    bool read;            /* content came from the store */
     uint64_t errors;      /* of the store when it began to wait for room */
 };
 

@@ -45,6 +45,25 @@ static void content_outlives_its_writer(uint64_t object_size)
     remove_region();
 }
 
+static void a_process_counts_what_it_does(uint64_t unused)
+{
+    struct uswap_stats stats;
+    char *memory;
+
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    memory = join_region(0);
+    engine_fill(memory, SHARED_SIZE, 1);
+    stats = engine_stats();
+    expect(stats.faults_major == 0 && stats.faults_minor > 0 && stats.bytes_read == 0);
+    expect(stats.objects_evicted >= (SHARED_SIZE - SHARED_RAM) / SHARED_OBJECT_SIZE);
+    expect(stats.bytes_written >= SHARED_SIZE - SHARED_RAM);
+    engine_verify(memory, SHARED_SIZE, 1);
+    expect(engine_stats().faults_major > 0);
+    expect(engine_stats().bytes_read >= SHARED_SIZE - SHARED_RAM);
+    expect(engine_stats().io_errors == 0 && engine_stats().objects_poisoned == 0);
+    remove_region();
+}
+
 static void new_memory_is_zero(uint64_t unused)
 {
     make_region(SHARED_SIZE, SHARED_RAM, 0);
@@ -649,6 +668,7 @@ static const struct engine_case cases[] = {
     {.name = "content_outlives_its_writer_256k",
      .run = content_outlives_its_writer,
      .parameter = 256 * KIB},
+    {.name = "a_process_counts_what_it_does", .run = a_process_counts_what_it_does},
     {.name = "new_memory_is_zero", .run = new_memory_is_zero},
     {.name = "zeros_are_not_stored", .run = zeros_are_not_stored},
     {.name = "read_only_is_read_only", .run = read_only_is_read_only, .signal = SIGSEGV},
