@@ -12,6 +12,20 @@
 #include <string.h>
 #include <unistd.h>
 
+const struct command *command_parts(const struct command *command)
+{
+    if (command == &command_pool)
+        return pool_commands;
+    return command == &command_region ? region_commands : NULL;
+}
+
+const char *command_word(const struct command *command)
+{
+    const char *space = strrchr(command->name, ' ');
+
+    return space ? space + 1 : command->name;
+}
+
 void command_help(const struct command *command)
 {
     const struct option *option = command->options;

@@ -44,6 +44,14 @@ extern const struct command command_set;
 extern const struct command command_stat;
 extern const struct command command_top;
 
+/* Those of a group, whose names begin with its name; they end with a NULL name. NULL: it is none.
+ */
+extern const struct command pool_commands[], region_commands[];
+const struct command *command_parts(const struct command *command);
+
+/* What is typed for it: "create" for "pool create". */
+const char *command_word(const struct command *command);
+
 /* Print the help of one command on stdout. */
 void command_help(const struct command *command);
 

@@ -32,12 +32,56 @@ static bool takes_pool(const struct command *command)
     return strstr(command->operands, "POOL") != NULL;
 }
 
-/* What a shell runs to list them; dollar: how it writes a $ inside of awk. */
-static void list_processes(const struct command *command, const char *quote, const char *dollar)
+/* The name of a pool or region that is there. */
+static bool takes_name(const struct command *command)
 {
-    printf("uswap ps 2>/dev/null | awk %sNR > 1 { print %s1 }%s", quote, dollar, quote);
-    if (takes_pool(command))
-        printf("; uswap pool ls 2>/dev/null | awk %sNR > 1 { print %s1 }%s", quote, dollar, quote);
+    return strncmp(command->operands, "NAME", 4) == 0 && strcmp(command_word(command), "create");
+}
+
+static bool is_pool(const struct option *option)
+{
+    return strcmp(option->name, "--pool") == 0;
+}
+
+/*
+ * What a shell runs to list them; how it writes quotes and a $ inside of awk. Those of other users
+ * are UID/NAME.
+ */
+struct style {
+    const char *quote, *dollar;
+};
+static const struct style in_bash = {"'", "$"}, in_zsh = {"\"", "\\$"};
+
+static void list_names(const char *group, const struct style *style)
+{
+    /* No colon: zsh would end the specification of an option there. */
+    printf(
+        "uswap %s ls 2>/dev/null | awk -v uid=$UID -v of=/ %sNR > 1 { if (%s2 != uid) %s1 = %s2 of "
+        "%s1; print %s1 }%s",
+        group, style->quote, style->dollar, style->dollar, style->dollar, style->dollar,
+        style->dollar, style->quote);
+}
+
+static void list_processes(const struct command *command, const struct style *style)
+{
+    printf("uswap ps 2>/dev/null | awk %sNR > 1 { print %s1 }%s", style->quote, style->dollar,
+           style->quote);
+    if (takes_pool(command)) {
+        printf("; ");
+        list_names("pool", style);
+    }
+}
+
+/* What there is of what the command takes. */
+static void list_things(const struct command *command, const struct style *style)
+{
+    char group[16];
+
+    snprintf(group, sizeof(group), "%.*s", (int)strcspn(command->name, " "), command->name);
+    if (takes_name(command))
+        list_names(group, style);
+    else
+        list_processes(command, style);
 }
 
 static bool takes_program(const struct command *command)
@@ -53,41 +97,65 @@ static void bash_names(void)
         printf("%s%s", i ? " " : "", command_table[i]->name);
 }
 
+static void bash_values_of(const struct command *command, bool file, const char **before)
+{
+    for (const struct option *option = command->options; option->name; option++) {
+        if (!option->argument || takes_file(option) != file || is_pool(option))
+            continue;
+        printf("%s%.*s\\ %s", *before, (int)strcspn(command->name, " "), command->name,
+               option->name);
+        *before = "|";
+    }
+    for (const struct command *one = command_parts(command); one && one->name; one++)
+        bash_values_of(one, file, before);
+}
+
 /* The options of all commands whose value is, or is not, a file. */
 static void bash_value_pattern(bool file)
 {
     const char *before = "";
 
-    for (unsigned i = 0; command_table[i]; i++) {
-        for (const struct option *option = command_table[i]->options; option->name; option++) {
-            if (!option->argument || takes_file(option) != file)
-                continue;
-            printf("%s%s", before, option->name);
-            before = "|";
-        }
-    }
+    for (unsigned i = 0; command_table[i]; i++)
+        bash_values_of(command_table[i], file, &before);
 }
 
-static void bash_command(const struct command *command)
+static void bash_operands(const struct command *command)
 {
-    printf("    %s)\n        options=\"--help", command->name);
-    for (const struct option *option = command->options; option->name; option++)
-        printf(" %s", option->name);
-    printf("\"\n");
     if (takes_program(command))
-        printf("        operands=$(compgen -c -- \"$current\")\n");
-    else if (takes_process(command)) {
+        printf("        compopt -o filenames 2>/dev/null\n"
+               "        operands=$(compgen -c -- \"$current\")\n");
+    else if (takes_process(command) || takes_name(command)) {
         printf("        operands=$(");
-        list_processes(command, "'", "$");
+        list_things(command, &in_bash);
         printf(")\n");
     } else if (takes_trace(command))
-        printf("        operands=$(compgen -f -- \"$current\")\n");
+        printf("        compopt -o filenames 2>/dev/null\n"
+               "        operands=$(compgen -f -- \"$current\")\n");
     else if (strcmp(command->operands, "[COMMAND]") == 0) {
         printf("        operands=\"");
         bash_names();
         printf("\"\n");
     } else if (strcmp(command->operands, "bash|zsh") == 0) {
         printf("        operands=\"bash zsh\"\n");
+    }
+}
+
+static void bash_command(const struct command *command)
+{
+    printf("    %s)\n        options=\"--help", command_word(command));
+    for (const struct option *option = command->options; option->name; option++)
+        printf(" %s", option->name);
+    printf("\"\n");
+    if (!command_parts(command))
+        bash_operands(command);
+    else {
+        printf("        [ \"$COMP_CWORD\" -ne 2 ] || operands=\"");
+        for (const struct command *one = command_parts(command); one->name; one++)
+            printf("%s ", command_word(one));
+        printf("\"\n        [ \"$COMP_CWORD\" -eq 2 ] || case ${COMP_WORDS[2]} in\n");
+        for (const struct command *one = command_parts(command); one->name; one++)
+            bash_command(one);
+        printf("        esac\n");
     }
     printf("        ;;\n");
 }
@@ -105,12 +173,15 @@ static void print_bash(void)
     printf(" --help --version\" -- \"$current\"))\n"
            "        return\n"
            "    fi\n"
-           "    case $before in\n    ");
+           "    case \"${COMP_WORDS[1]} $before\" in\n    ");
     bash_value_pattern(true);
-    printf(
-        ")\n        COMPREPLY=($(compgen -f -- \"$current\"))\n        return\n        ;;\n    ");
+    printf(")\n        compopt -o filenames 2>/dev/null\n        COMPREPLY=($(compgen -f -- "
+           "\"$current\"))\n        return\n        ;;\n    ");
     bash_value_pattern(false);
-    printf(")\n        return\n        ;;\n    esac\n    case ${COMP_WORDS[1]} in\n");
+    printf(")\n        return\n        ;;\n    *\\ --pool)\n        COMPREPLY=($(compgen -W \"$(");
+    list_names("pool", &in_bash);
+    printf(")\" -- \"$current\"))\n        return\n        ;;\n    esac\n    case ${COMP_WORDS[1]} "
+           "in\n");
     for (unsigned i = 0; command_table[i]; i++)
         bash_command(command_table[i]);
     printf("    esac\n"
@@ -119,7 +190,7 @@ static void print_bash(void)
            "    *) COMPREPLY=($(compgen -W \"$operands\" -- \"$current\")) ;;\n"
            "    esac\n"
            "}\n"
-           "complete -o filenames -F _uswap uswap\n");
+           "complete -F _uswap uswap\n");
 }
 
 /* ---- zsh ---- */
@@ -142,27 +213,70 @@ static void zsh_option(const struct option *option)
     if (option->argument) {
         printf(":");
         zsh_text(option->argument);
-        printf(takes_file(option) ? ":_files" : ": ");
+        printf(takes_file(option) ? ":_files" : is_pool(option) ? ":(${(f)\"$(" : ": ");
+        if (is_pool(option)) {
+            list_names("pool", &in_zsh);
+            printf(")\"})");
+        }
     }
     printf("'");
 }
 
-static void zsh_command(const struct command *command)
+static void zsh_operands(const struct command *command)
 {
-    printf("    %s)\n        _arguments -S '(- *)'{-h,--help}'[show the help]'", command->name);
-    for (const struct option *option = command->options; option->name; option++)
-        zsh_option(option);
     if (takes_program(command))
         printf(" \\\n            '*::program:_normal'");
-    else if (takes_process(command)) {
-        printf(" \\\n            '1:process:(${(f)\"$(");
-        list_processes(command, "\"", "\\$");
+    else if (takes_process(command) || takes_name(command)) {
+        printf(" \\\n            '1:%s:(${(f)\"$(", takes_name(command) ? "name" : "process");
+        list_things(command, &in_zsh);
         printf(")\"})'");
     } else if (takes_trace(command))
         printf(" \\\n            '1:trace:_files'");
     else if (strcmp(command->operands, "bash|zsh") == 0)
         printf(" \\\n            '1:shell:(bash zsh)'");
-    printf("\n        ;;\n");
+    else if (strcmp(command->operands, "[COMMAND]") == 0)
+        printf(" \\\n            '1:command:(${commands%%%%:*})'");
+    printf("\n");
+}
+
+static void zsh_names_end(const char *more)
+{
+    printf("    )\n"
+           "    if (( CURRENT == 2 )); then\n"
+           "        _describe command %s\n"
+           "        return\n"
+           "    fi\n"
+           "    shift words\n"
+           "    (( CURRENT-- ))\n"
+           "    case $words[1] in\n",
+           more);
+}
+
+static void zsh_name(const struct command *command)
+{
+    printf("        '%s:", command_word(command));
+    zsh_text(command->summary);
+    printf("'\n");
+}
+
+static void zsh_command(const struct command *command)
+{
+    printf("    %s)\n", command_word(command));
+    if (command_parts(command)) {
+        printf("    local -a parts=(\n");
+        for (const struct command *one = command_parts(command); one->name; one++)
+            zsh_name(one);
+        zsh_names_end("parts");
+        for (const struct command *one = command_parts(command); one->name; one++)
+            zsh_command(one);
+        printf("    esac\n");
+    } else {
+        printf("        _arguments -S '(- *)'{-h,--help}'[show the help]'");
+        for (const struct option *option = command->options; option->name; option++)
+            zsh_option(option);
+        zsh_operands(command);
+    }
+    printf("        ;;\n");
 }
 
 static void print_zsh(void)
@@ -171,19 +285,9 @@ static void print_zsh(void)
            "# Made by: uswap completion zsh\n"
            "_uswap() {\n"
            "    local -a commands=(\n");
-    for (unsigned i = 0; command_table[i]; i++) {
-        printf("        '%s:", command_table[i]->name);
-        zsh_text(command_table[i]->summary);
-        printf("'\n");
-    }
-    printf("    )\n"
-           "    if (( CURRENT == 2 )); then\n"
-           "        _describe command commands\n"
-           "        return\n"
-           "    fi\n"
-           "    shift words\n"
-           "    (( CURRENT-- ))\n"
-           "    case $words[1] in\n");
+    for (unsigned i = 0; command_table[i]; i++)
+        zsh_name(command_table[i]);
+    zsh_names_end("commands");
     for (unsigned i = 0; command_table[i]; i++)
         zsh_command(command_table[i]);
     printf("    esac\n"

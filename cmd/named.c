@@ -117,29 +117,27 @@ int named_list(const struct command *command, char **arguments, const struct nam
     return EXIT_SUCCESS;
 }
 
-static void print_help(const struct command *command, const struct command *commands, size_t count)
+static void print_help(const struct command *command)
 {
     printf("usage: uswap %s COMMAND [ARGUMENT...]\n\n%s.\n\n", command->name, command->summary);
-    for (size_t i = 0; i < count; i++)
-        printf("  %-12s %-10s %s\n", commands[i].name + strlen(command->name) + 1,
-               commands[i].operands, commands[i].summary);
+    for (const struct command *one = command_parts(command); one->name; one++)
+        printf("  %-12s %-10s %s\n", command_word(one), one->operands, one->summary);
     printf("\nA %s of another user is USER/NAME. uswap %s COMMAND --help tells more.\n",
            command->name, command->name);
 }
 
-int named_run(const struct command *command, const struct command *commands, size_t count,
-              char **arguments)
+int named_run(const struct command *command, char **arguments)
 {
     const char *name = *arguments ? *arguments : "";
 
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(name, commands[i].name + strlen(command->name) + 1) == 0)
-            return commands[i].run(&commands[i], arguments + 1);
+    for (const struct command *one = command_parts(command); one->name; one++)
+        if (strcmp(name, command_word(one)) == 0)
+            return one->run(one, arguments + 1);
     if (strcmp(name, "-h") && strcmp(name, "--help")) {
         msg_error("%s %s: no such command; see uswap %s --help", command->name, name,
                   command->name);
         return EXIT_USAGE;
     }
-    print_help(command, commands, count);
+    print_help(command);
     return EXIT_SUCCESS;
 }

@@ -42,8 +42,7 @@ struct named_listing {
 int named_list(const struct command *command, char **arguments,
                const struct named_listing *listing);
 
-/* Run what the first argument says: one of these, whose names begin with that of the command. */
-int named_run(const struct command *command, const struct command *commands, size_t count,
-              char **arguments);
+/* Run what the first argument says: one of the commands of this group. */
+int named_run(const struct command *command, char **arguments);
 
 #endif

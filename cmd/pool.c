@@ -359,7 +359,7 @@ static int run_rm(const struct command *command, char **arguments)
 
 /* ---- the command ---- */
 
-static const struct command commands[] = {
+const struct command pool_commands[] = {
     {"pool create", "NAME", "Make a budget that processes can share", "", create_options,
      run_create},
     {"pool ls", "", "List the pools that you may join", "", no_options, run_ls},
@@ -371,14 +371,10 @@ static const struct command commands[] = {
     {"pool resize", "NAME SIZE", "Change the size of a pool, also while it is used", "", no_options,
      run_resize},
     {"pool rm", "NAME", "Remove a pool that has no members", "", no_options, run_rm},
+    {0},
 };
-
-static int run(const struct command *command, char **arguments)
-{
-    return named_run(command, commands, array_size(commands), arguments);
-}
 
 const struct command command_pool = {
     "pool", "COMMAND",  "Make and manage budgets that unrelated processes share",
-    "",     no_options, run,
+    "",     no_options, named_run,
 };

@@ -345,7 +345,7 @@ static int run_rm(const struct command *command, char **arguments)
 
 /* ---- the command ---- */
 
-static const struct command commands[] = {
+const struct command region_commands[] = {
     {"region create", "NAME", "Make memory that processes can share",
      "\nRAM is taken from /dev/shm as it is needed; the store is reserved at once.\n",
      create_options, run_create},
@@ -355,13 +355,9 @@ static const struct command commands[] = {
      no_options, run_resize},
     {"region rm", "NAME", "Remove a region; with --persist, its file is made whole and stays", "",
      no_options, run_rm},
+    {0},
 };
 
-static int run(const struct command *command, char **arguments)
-{
-    return named_run(command, commands, array_size(commands), arguments);
-}
-
 const struct command command_region = {
-    "region", "COMMAND", "Make and manage memory that processes share", "", no_options, run,
+    "region", "COMMAND", "Make and manage memory that processes share", "", no_options, named_run,
 };

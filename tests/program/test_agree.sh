@@ -41,12 +41,34 @@ for command in $commands; do
     expect "zsh: $command" grep -q "^        '$command:" "$work/zsh"
     for option in $(options_of "$command"); do
         expect "man: $command $option" grep -qE "Fl -${option#--}( |$)" "$page"
-        case $command in pool | region) continue ;; esac
-        expect "bash: $command $option" grep -qx -- "$option" <(complete_bash uswap "$command" --)
+        case $command in
+        pool | region)
+            expect "bash: $command create $option" grep -qx -- "$option" <(complete_bash uswap "$command" create --)
+            ;;
+        *) expect "bash: $command $option" grep -qx -- "$option" <(complete_bash uswap "$command" --) ;;
+        esac
         [ "$option" = --help ] ||
             expect "zsh: $command $option" grep -q -- "^            '$option\[" "$work/zsh"
     done
 done
+
+# What there is: pools, those of others as one has to write them.
+mkdir "$work/bin" && ln -s "$USWAP" "$work/bin/uswap"
+export PATH=$work/bin:$PATH
+pool=agree-$$
+uswap pool create $pool --ram 8M
+trap 'uswap pool rm $pool; rm -rf "$work"' EXIT
+expect 'bash: commands of a group' grep -qx resize <(complete_bash uswap pool res)
+expect 'bash: a pool' grep -qx $pool <(complete_bash uswap pool show agr)
+expect 'bash: a pool to set' grep -qx $pool <(complete_bash uswap set agr)
+expect 'bash: a pool to join' grep -qx $pool <(complete_bash uswap run --pool agr)
+expect_not 'bash: no file behind an option that takes none' grep -q . <(complete_bash uswap stat --json /)
+other() { setpriv --reuid 65534 --regid 65534 --clear-groups "$USWAP" pool "$@" 2>"$work/err"; }
+if [ "$(id -u)" -eq 0 ] && other create $pool --ram 8M --mode 0666; then
+    expect 'bash: that of another user' grep -qx 65534/$pool <(complete_bash uswap pool show 6553)
+    expect 'it can be shown by that name' uswap pool show 65534/$pool >"$work/out"
+    other rm $pool
+fi
 
 # The other way round: what the pages of single commands describe is there.
 for page in "$man"/uswap-*.1; do
