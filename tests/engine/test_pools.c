@@ -257,7 +257,7 @@ static void disturb(pid_t *children, uint64_t *state, unsigned *kills)
 
 static bool has_seen_enough(uint64_t steps, uint64_t evicted, unsigned kills)
 {
-    return kills >= 2 && atomic_load(plan.steps) > steps + 1000 &&
+    return kills >= 2 && atomic_load(plan.forks) && atomic_load(plan.steps) > steps + 1000 &&
            atomic_load(plan.evicted) > evicted + 1000;
 }
 
@@ -298,7 +298,6 @@ static void everything_at_once(uint64_t unused)
     soak(2, third, &state);
     soak(4, third, &state);
     soak(MANY, third, &state);
-    expect(atomic_load(plan.forks) > 0);
 }
 
 /* ---- Somebody is stopped in the door ---- */
