@@ -140,7 +140,7 @@ static void streams_pass_what_is_in_memory(uint64_t down)
 static void at_random(uint64_t object_size)
 {
     uint64_t random = engine_seed();
-    unsigned steps = object_size < 64 * KIB ? 12000 : object_size < MIB ? 4000 : 700;
+    unsigned steps = (unsigned)min_u64(8000, 128 * MIB / object_size + 300);
 
     engine_start(RAM, STORE);
     struct uswap_stats before = engine_stats();
@@ -181,7 +181,7 @@ static void mixed(uint64_t unused)
     struct uswap_stats before = engine_stats();
     for (size_t r = 0; r < array_size(sizes); r++)
         regions[r] = make_blocks(SET / 4, 1024, sizes[r]);
-    for (unsigned step = 0; step < 1500; step++) {
+    for (unsigned step = 0; step < 800; step++) {
         struct blocks *blocks = &regions[engine_below(&random, array_size(sizes))];
         if (engine_below(&random, 4) == 0)
             run_of_blocks(blocks, &random);

@@ -163,7 +163,7 @@ static void use_all(uint64_t ram)
     struct uswap_stats before = engine_stats();
     char *set = engine_map(BIG_SET, 4 * KIB);
     fill_pages(set, BIG_SET);
-    for (unsigned step = 0; step < 20000; step++)
+    for (unsigned step = 0; step < 12000; step++)
         verify_page(set, engine_below(&random, BIG_SET / PAGE_SIZE), 1);
     for (uint64_t page = 0; page < BIG_SET / PAGE_SIZE; page++)
         verify_page(set, page, 1);

@@ -54,7 +54,7 @@ static void own_words_thread(void *argument, unsigned thread)
 
 static void each_word_has_one_writer(uint64_t object_size)
 {
-    struct shared shared = {.steps = object_size > 16 * KIB ? 1000 : 5000};
+    struct shared shared = {.steps = object_size > 16 * KIB ? 600 : 3000};
 
     engine_start(RAM, STORE);
     struct uswap_stats before = engine_stats();
@@ -77,7 +77,7 @@ static void add_thread(void *argument, unsigned thread)
 
 static void all_threads_write_all_words(uint64_t object_size)
 {
-    struct shared shared = {.steps = object_size > 16 * KIB ? 1000 : 5000};
+    struct shared shared = {.steps = object_size > 16 * KIB ? 600 : 3000};
 
     shared.adds = calloc(SET / sizeof(uint64_t), sizeof(*shared.adds));
     expect(shared.adds != NULL);
@@ -103,7 +103,7 @@ static void all_threads_want_the_same_page(uint64_t object_size)
 {
     engine_start(RAM, STORE);
     _Atomic uint64_t *words = engine_map(2 * MIB, object_size);
-    for (unsigned round = 1; round <= 8; round++) {
+    for (unsigned round = 1; round <= 5; round++) {
         engine_threads(THREADS, hammer_thread, (void *)words);
         engine_evict_all();
         for (uint64_t i = 0; i < 2 * MIB / sizeof(uint64_t); i += WORDS)

@@ -60,10 +60,10 @@ SQL
 
 program_gawk() {
     at_quarter gawk 'BEGIN {
-        for (i = 0; i < 110000; i++) a["key " i * 7919 % 110017] = "value number " i
-        for (i = 0; i < 110000; i += 3) delete a["key " i]
+        for (i = 0; i < 80000; i++) a["key " i * 7919 % 80021] = "value number " i
+        for (i = 0; i < 80000; i += 3) delete a["key " i]
         for (k in a) { n++; s += length(a[k]) }
-        print n, s, a["key 1"], a["key 109999"]
+        print n, s, a["key 1"], a["key 79999"]
     }'
 }
 
