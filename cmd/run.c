@@ -114,8 +114,9 @@ static const struct option options[] = {
      "swap private anonymous mappings, too, from SIZE on; yes: from 256K on; default: no",
      read_mmap},
     {"--compress", "auto|off|lz4|zstd",
-     "keep what leaves compressed in a part of the memory; default: auto, which is lz4 where\n"
-     "                          it gains something",
+     "keep what leaves compressed in a part of the memory; default: auto, which is lz4 at\n"
+     "                          first and zstd for what is used again, as far as it gains "
+     "something",
      read_compress},
     {"--stats", "FILE",
      "write statistics there at exit, as JSON (%p: one file a process); -: a summary on stderr",

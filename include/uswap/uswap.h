@@ -51,7 +51,7 @@ struct uswap_store_options {
 /* Whether evicted content is kept compressed in a part of the budget before it goes to a store. How
  * large that part is follows what it gains; what does not shrink goes to the store. */
 enum uswap_compress {
-    USWAP_COMPRESS_AUTO, /* as LZ4, but not with a budget below 32 MiB */
+    USWAP_COMPRESS_AUTO, /* LZ4 at first, Zstandard for what is used again; from 32 MiB on */
     USWAP_COMPRESS_OFF,
     USWAP_COMPRESS_LZ4,  /* fast */
     USWAP_COMPRESS_ZSTD, /* smaller, and slower by half */

@@ -45,6 +45,11 @@
 /* This part of what memory holds was left "soon", and one of so many others enters. */
 #define SOON 4
 
+/* While many pages could be packed more densely, every so many hits the swap thread goes on with
+ * that, so many times: about a segment. */
+#define CONDENSE_EVERY 16
+#define CONDENSE       6
+
 /* Free segments that are kept: what some steps of eviction fill. */
 #define FREE_LOW 8
 
@@ -61,7 +66,7 @@ static struct {
     struct store_task task;
     _Atomic bool pending;                                  /* the task is on its way or runs */
     _Atomic uint32_t faults, memory_misses, window_misses; /* of this period */
-    _Atomic uint32_t tries, lots;
+    _Atomic uint32_t tries, lots, hits;
 } pack;
 
 static enum codec codec_of(int compress)
@@ -71,8 +76,10 @@ static enum codec codec_of(int compress)
         return CODEC_NONE;
     case USWAP_COMPRESS_ZSTD:
         return CODEC_ZSTD;
-    default:
+    case USWAP_COMPRESS_LZ4:
         return CODEC_LZ4;
+    default:
+        return CODEC_BOTH;
     }
 }
 
@@ -157,6 +164,8 @@ static void run_task(struct store_task *task)
 {
     (void)task;
     pack_make_room();
+    for (unsigned i = 0; i < CONDENSE && packed_is_loose() && packed_condense(); i++)
+        ;
     atomic_store(&pack.pending, false);
     supply_notify();
 }
@@ -215,6 +224,8 @@ void pack_note_hit(uint32_t distance)
 {
     if (distance < pool_resident_count() / LITTLE)
         atomic_fetch_add(&pack.window_misses, 1);
+    if (packed_is_loose() && atomic_fetch_add(&pack.hits, 1) % CONDENSE_EVERY == 0)
+        start_task();
     count_fault();
 }
 
@@ -253,7 +264,7 @@ slot_t pack_page(object_t page, const void *content, uint64_t checksum, bool aga
 
     if (!region || !worth_trying(region) || !may_enter(again))
         return SLOT_NONE;
-    packed = store_pack(content, checksum, &slot);
+    packed = store_pack(content, checksum, again, &slot);
     keep_score(region, packed);
     return packed ? slot : SLOT_NONE;
 }

@@ -16,35 +16,45 @@
 #define AREAS      8
 #define ZSTD_LEVEL 1
 
+/* What LZ4 packs to this is left as it is. */
+#define SMALL (PAGE_SIZE / 4)
+
 static struct {
     enum codec codec;
-    /* Of an area; one for packing ends with a page for what is packed. */
-    size_t packing_size, unpacking_size;
+    /* An area for packing: a context of Zstandard, a state of LZ4, a page for what is packed. */
+    size_t lz4_at, out_at, packing_size;
+    size_t unpacking_size; /* of an area: a context of Zstandard */
     char *packing, *unpacking;
     _Atomic uint64_t free_packing; /* a bit each */
     struct bits_pool unpacking_areas;
     _Atomic uint64_t charged_packing, charged_unpacking;
 } codec;
 
+static bool has_zstd(void)
+{
+    return codec.codec != CODEC_LZ4;
+}
+
+static size_t context_size(void)
+{
+    return ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(ZSTD_LEVEL, PAGE_SIZE, 0));
+}
+
 static void size_areas(void)
 {
-    if (codec.codec == CODEC_LZ4) {
-        codec.packing_size = align_up((uint64_t)LZ4_sizeofState(), PAGE_SIZE) + PAGE_SIZE;
-        return;
-    }
-    codec.packing_size =
-        align_up(ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(ZSTD_LEVEL, PAGE_SIZE, 0)),
-                 PAGE_SIZE) +
-        PAGE_SIZE;
-    codec.unpacking_size = align_up(ZSTD_estimateDCtxSize(), PAGE_SIZE);
+    size_t lz4 = codec.codec == CODEC_ZSTD ? 0 : align_up((uint64_t)LZ4_sizeofState(), PAGE_SIZE);
+
+    codec.lz4_at = has_zstd() ? align_up(context_size(), PAGE_SIZE) : 0;
+    codec.out_at = codec.lz4_at + lz4;
+    codec.packing_size = codec.out_at + PAGE_SIZE;
+    codec.unpacking_size = has_zstd() ? align_up(ZSTD_estimateDCtxSize(), PAGE_SIZE) : 0;
 }
 
 /* An area holds a context from here on, which is used again and again. */
 static int make_contexts(void)
 {
     for (size_t i = 0; i < AREAS; i++)
-        if (!ZSTD_initStaticCCtx(codec.packing + i * codec.packing_size,
-                                 codec.packing_size - PAGE_SIZE) ||
+        if (!ZSTD_initStaticCCtx(codec.packing + i * codec.packing_size, codec.lz4_at) ||
             !ZSTD_initStaticDCtx(codec.unpacking + i * codec.unpacking_size, codec.unpacking_size))
             return -ENOMEM;
     return 0;
@@ -55,7 +65,7 @@ static int reserve_areas(void)
     codec.packing = meta_reserve(AREAS * codec.packing_size);
     if (!codec.packing)
         return -ENOMEM;
-    if (codec.codec != CODEC_ZSTD)
+    if (!has_zstd())
         return 0;
     codec.unpacking = meta_reserve(AREAS * codec.unpacking_size);
     return codec.unpacking ? make_contexts() : -ENOMEM;
@@ -102,24 +112,37 @@ static size_t pack_lz4(const void *page, void *packed, void *area)
     return size > 0 ? (size_t)size : 0;
 }
 
-bool codec_pack(const void *page, struct packed_page *packed)
+static enum codec choose(bool dense)
+{
+    if (codec.codec != CODEC_BOTH)
+        return codec.codec;
+    return dense ? CODEC_ZSTD : CODEC_LZ4;
+}
+
+bool codec_pack(const void *page, bool dense, struct packed_page *packed)
 {
     char *area, *out;
 
-    packed->area = codec.codec == CODEC_NONE ? -1 : bits_take(&codec.free_packing);
+    packed->codec = choose(dense);
+    packed->area = packed->codec == CODEC_NONE ? -1 : bits_take(&codec.free_packing);
     if (packed->area < 0)
         return false;
     meta_charge_once(&codec.charged_packing, packed->area, (int64_t)codec.packing_size);
     area = codec.packing + (size_t)packed->area * codec.packing_size;
-    out = area + codec.packing_size - PAGE_SIZE;
+    out = area + codec.out_at;
     packed->content = out;
-    if (codec.codec == CODEC_LZ4)
-        packed->size = pack_lz4(page, out, area);
+    if (packed->codec == CODEC_LZ4)
+        packed->size = pack_lz4(page, out, area + codec.lz4_at);
     else
         packed->size = pack_zstd(page, out, area);
     if (!packed->size)
         codec_release(packed);
     return packed->size != 0;
+}
+
+bool codec_may_shrink(const struct packed_page *packed)
+{
+    return codec.codec == CODEC_BOTH && packed->codec == CODEC_LZ4 && packed->size > SMALL;
 }
 
 void codec_release(const struct packed_page *packed)
@@ -139,9 +162,11 @@ static int unpack_zstd(const void *packed, size_t size, void *page)
     return got == PAGE_SIZE ? 0 : -EBADMSG;
 }
 
-int codec_unpack(const void *packed, size_t size, void *page)
+int codec_unpack(const struct packed_page *packed, void *page)
 {
-    if (codec.codec == CODEC_ZSTD)
-        return unpack_zstd(packed, size, page);
-    return LZ4_decompress_safe(packed, page, (int)size, PAGE_SIZE) == PAGE_SIZE ? 0 : -EBADMSG;
+    if (packed->codec == CODEC_ZSTD)
+        return unpack_zstd(packed->content, packed->size, page);
+    return LZ4_decompress_safe(packed->content, page, (int)packed->size, PAGE_SIZE) == PAGE_SIZE
+               ? 0
+               : -EBADMSG;
 }

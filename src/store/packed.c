@@ -18,6 +18,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* So large a part of the pages could be packed more densely before that is done. */
+#define LOOSE_SHARE 8
+
 /* Slots whose places are in one page. */
 #define PLACES_PAGE (PAGE_SIZE / sizeof(place_t))
 
@@ -242,9 +245,9 @@ static void charge_places(slot_t slot)
     meta_charge(PAGE_SIZE);
 }
 
-place_t packed_append(slot_t slot, const void *content, size_t size, unsigned flags)
+place_t packed_append(slot_t slot, const struct packed_page *page, unsigned flags)
 {
-    uint32_t units = units_of(size);
+    uint32_t units = units_of(page->size);
     struct segment *segment;
     struct entry *entry;
     place_t place;
@@ -255,11 +258,15 @@ place_t packed_append(slot_t slot, const void *content, size_t size, unsigned fl
     place = packed.open * SEGMENT_UNITS + segment->used + 1;
     entry = entry_at(place);
     entry->slot = slot;
-    entry->size = (uint16_t)size;
+    entry->size = (uint16_t)page->size;
+    if (page->codec == CODEC_ZSTD)
+        flags |= ENTRY_ZSTD;
     atomic_store_explicit(&entry->flags, (uint16_t)flags, memory_order_relaxed);
-    memcpy(entry->content, content, size);
+    memcpy(entry->content, page->content, page->size);
     segment->used += units;
     segment->live++;
+    if (is_loose(entry))
+        atomic_fetch_add_explicit(&packed.loose, 1, memory_order_relaxed);
     charge_places(slot);
     atomic_fetch_add(&status_page.gauges.packed_content, 1);
     atomic_store(&packed.places[slot], place);
@@ -273,6 +280,8 @@ void packed_remove(place_t place)
 
     if (atomic_load(&packed.places[entry->slot]) == place)
         atomic_store(&packed.places[entry->slot], 0);
+    if (is_loose(entry))
+        atomic_fetch_sub_explicit(&packed.loose, 1, memory_order_relaxed);
     atomic_fetch_sub(&status_page.gauges.packed_content, 1);
     segment->live--;
     if (segment->live || segment->state != SEGMENT_FULL)
@@ -286,7 +295,7 @@ bool packed_put(slot_t slot, const struct packed_page *page, bool in_file)
     bool kept;
 
     lock_take(&packed.lock);
-    kept = packed_append(slot, page->content, page->size, in_file ? ENTRY_IN_FILE : 0) != 0;
+    kept = packed_append(slot, page, in_file ? ENTRY_IN_FILE : 0) != 0;
     lock_drop(&packed.lock);
     return kept;
 }
@@ -299,6 +308,7 @@ bool packed_has(slot_t slot)
 
 int packed_get(slot_t slot, void *page)
 {
+    struct packed_page packed_page;
     struct segment *segment;
     struct entry *entry;
     place_t place;
@@ -316,7 +326,8 @@ int packed_get(slot_t slot, void *page)
     }
     entry = entry_at(place);
     atomic_fetch_or_explicit(&entry->flags, ENTRY_READ, memory_order_relaxed);
-    error = codec_unpack(entry->content, entry->size, page);
+    packed_page = packed_page_of(entry);
+    error = codec_unpack(&packed_page, page);
     atomic_fetch_sub(&segment->readers, 1);
     return error;
 }
@@ -343,4 +354,9 @@ bool packed_forget(slot_t slot)
 uint64_t packed_pages(void)
 {
     return atomic_load_explicit(&status_page.gauges.packed_content, memory_order_relaxed);
+}
+
+bool packed_is_loose(void)
+{
+    return atomic_load_explicit(&packed.loose, memory_order_relaxed) > packed_pages() / LOOSE_SHARE;
 }

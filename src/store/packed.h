@@ -59,6 +59,11 @@ bool packed_forget(slot_t slot) must_check;
  * there is nothing to do now. */
 bool packed_clean(bool within) must_check;
 
+/* Whether many pages could be packed more densely; and do that with the oldest segment, or with the
+ * next pages of it: by a task of the swap thread only. false: there is nothing to do now. */
+bool packed_is_loose(void);
+bool packed_condense(void);
+
 /* Pages being written by that. */
 uint32_t packed_pages_in_flight(void);
 

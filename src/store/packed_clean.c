@@ -18,11 +18,16 @@
 
 #define JOB_PAGES 32
 
+/* So many are packed again at a time, by the swap thread: the lock is held meanwhile. */
+#define REPACK_MOST 8
+
 struct job {
     struct store_write write; /* first: done() gets it */
     uint32_t segment;
     place_t places[JOB_PAGES];
-    char *pages;
+    bool keep; /* all that lives, whether it was read or not */
+    unsigned repacked;
+    char *pages; /* for the write; and before it, for one that is packed again */
 };
 
 #define JOBS 4
@@ -131,14 +136,40 @@ static bool is_live(place_t place)
     return atomic_load(&packed.places[entry_at(place)->slot]) == place;
 }
 
+/* Pack more densely, if that makes it smaller. Its checksum is compared when it is read. */
+static bool repack(struct job *job, const struct packed_page *page, struct packed_page *dense)
+{
+    job->repacked++;
+    if (codec_unpack(page, job->pages) || !codec_pack(job->pages, true, dense))
+        return false;
+    if (dense->size < page->size)
+        return true;
+    codec_release(dense);
+    return false;
+}
+
+/* Append it again; what it keeps of its flags. */
+static bool append_again(struct job *job, const struct entry *entry, unsigned flags)
+{
+    struct packed_page page = packed_page_of(entry), dense;
+    bool loose = job->write.within && is_loose(entry);
+    bool denser = loose && repack(job, &page, &dense);
+    bool appended =
+        packed_append(entry->slot, denser ? &dense : &page, flags | (loose ? ENTRY_TIGHT : 0)) != 0;
+
+    if (denser)
+        codec_release(&dense);
+    return appended;
+}
+
 /* One that was read goes to the other end of the log. */
-static bool move_on(place_t place)
+static bool move_on(struct job *job, place_t place)
 {
     struct entry *entry = entry_at(place);
     unsigned flags = atomic_load(&entry->flags);
+    unsigned kept = ENTRY_IN_FILE | ENTRY_TIGHT | (job->keep ? ENTRY_READ : 0);
 
-    if (!(flags & ENTRY_READ) ||
-        !packed_append(entry->slot, entry->content, entry->size, flags & ENTRY_IN_FILE))
+    if ((!(flags & ENTRY_READ) && !job->keep) || !append_again(job, entry, flags & kept))
         return false;
     packed_remove(place);
     return true;
@@ -159,11 +190,13 @@ static bool add_to_job(struct job *job, place_t place)
     return true;
 }
 
-/* false: the job has to be written before this one. */
+/* false: the job has to be written before this one, or there is no room for it. */
 static bool look_at(struct job *job, place_t place)
 {
-    if (!is_live(place) || move_on(place))
+    if (!is_live(place) || move_on(job, place))
         return true;
+    if (job->keep)
+        return false;
     if (!(atomic_load(&entry_at(place)->flags) & ENTRY_IN_FILE))
         return add_to_job(job, place);
     packed_remove(place);
@@ -174,7 +207,7 @@ static void gather(struct job *job)
 {
     struct segment *segment = &packed.segments[job->segment];
 
-    while (segment->cleaned < segment->used) {
+    while (segment->cleaned < segment->used && job->repacked < REPACK_MOST) {
         place_t place = job->segment * SEGMENT_UNITS + segment->cleaned + 1;
         uint32_t units = units_of(entry_at(place)->size);
 
@@ -227,7 +260,7 @@ static int unpack(struct job *job)
     return 0;
 }
 
-static void write_out(struct job *job, bool within)
+static void write_out(struct job *job)
 {
     int error = unpack(job);
 
@@ -238,12 +271,12 @@ static void write_out(struct job *job, bool within)
     }
     job->write.buffers[0] = (struct iovec){job->pages, job->write.count * PAGE_SIZE};
     job->write.buffer_count = 1;
-    job->write.within = within;
     job->write.done = write_done;
     store_submit(&job->write);
 }
 
-bool packed_clean(bool within)
+/* Go on with the oldest segment. false: there is none, or no job for it. */
+static bool go_on(bool within, bool keep)
 {
     int bit = bits_take(&clean.free);
     struct job *job = bit < 0 ? NULL : &clean.jobs[bit];
@@ -252,6 +285,9 @@ bool packed_clean(bool within)
     if (!job)
         return false;
     job->write.count = 0;
+    job->write.within = within;
+    job->keep = keep;
+    job->repacked = 0;
     lock_take(&packed.lock);
     chosen = choose_segment();
     job->segment = packed.cleaning;
@@ -259,8 +295,18 @@ bool packed_clean(bool within)
         gather(job);
     lock_drop(&packed.lock);
     if (job->write.count)
-        write_out(job, within);
+        write_out(job);
     else
         bits_put(&clean.free, (size_t)bit);
     return chosen;
+}
+
+bool packed_clean(bool within)
+{
+    return go_on(within, false);
+}
+
+bool packed_condense(void)
+{
+    return packed_free_segments() && go_on(true, true);
 }

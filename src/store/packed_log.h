@@ -18,6 +18,8 @@ enum entry_flags {
     ENTRY_IN_FILE = 2,   /* the slot's file has the same */
     ENTRY_WRITING = 4,   /* it is on its way there, and stays until that has ended */
     ENTRY_FORGOTTEN = 8, /* and goes then, with the reference to the slot */
+    ENTRY_ZSTD = 16,     /* packed by Zstandard, not LZ4 */
+    ENTRY_TIGHT = 32,    /* to pack it more densely was tried */
 };
 
 struct entry {
@@ -69,6 +71,7 @@ extern struct packed_log {
     struct segment_list absent, free, full;
     uint32_t open, cleaning; /* SEGMENT_NONE: none */
     _Atomic uint32_t free_count;
+    _Atomic uint32_t loose; /* live entries that could be packed more densely */
 } packed;
 
 static inline struct segment *segment_of(place_t place)
@@ -79,6 +82,26 @@ static inline struct segment *segment_of(place_t place)
 static inline struct entry *entry_at(place_t place)
 {
     return (void *)(packed.memory + (uint64_t)(place - 1) * UNIT_SIZE);
+}
+
+static inline struct packed_page packed_page_of(const struct entry *entry)
+{
+    bool zstd = atomic_load_explicit(&entry->flags, memory_order_relaxed) & ENTRY_ZSTD;
+
+    return (struct packed_page){
+        .content = entry->content,
+        .size = entry->size,
+        .codec = zstd ? CODEC_ZSTD : CODEC_LZ4,
+    };
+}
+
+/* Whether it could be packed more densely. */
+static inline bool is_loose(const struct entry *entry)
+{
+    struct packed_page page = packed_page_of(entry);
+
+    return codec_may_shrink(&page) &&
+           !(atomic_load_explicit(&entry->flags, memory_order_relaxed) & ENTRY_TIGHT);
 }
 
 static inline uint32_t units_of(size_t size)
@@ -96,7 +119,7 @@ void segment_put(struct segment_list *list, uint32_t segment);
 void segment_rest(uint32_t segment);
 
 /* Append an entry; 0: no room. */
-place_t packed_append(slot_t slot, const void *content, size_t size, unsigned flags) must_check;
+place_t packed_append(slot_t slot, const struct packed_page *page, unsigned flags) must_check;
 
 /* An entry that its slot's place leads to is dead. */
 void packed_remove(place_t place);

@@ -297,13 +297,13 @@ int store_open_packed(enum codec codec, uint64_t bytes)
                         (uint32_t)min_u64(bytes / PACKED_SEGMENT_BYTES, UINT32_MAX));
 }
 
-bool store_pack(const void *page, uint64_t checksum, slot_t *slot)
+bool store_pack(const void *page, uint64_t checksum, bool dense, slot_t *slot)
 {
     struct packed_page packed;
     unsigned count;
     bool kept = false;
 
-    if (!codec_pack(page, &packed))
+    if (!codec_pack(page, dense, &packed))
         return false;
     if (slot_take(1, slot, &count) == 0) {
         slot_set_checksums(*slot, 1, &checksum);
@@ -321,7 +321,7 @@ bool store_keep_packed(slot_t slot, const void *page)
     struct packed_page packed;
     bool kept;
 
-    if (!codec_pack(page, &packed))
+    if (!codec_pack(page, true, &packed))
         return false;
     kept = packed_put(slot, &packed, true);
     codec_release(&packed);

@@ -81,13 +81,13 @@ uint64_t store_page_checksum(const void *page);
 
 /*
  * Compressed RAM before the files (packed.h): with the codec and up to so many bytes; once, after
- * store_open(). store_pack: take a slot for a page that shrinks, and keep it there; false: it does
- * not, or there is no room. store_keep_packed: keep a page there that its slot's file has, too.
- * store_read_packed: what a slot holds, if it is there. -ENOENT: it is not; -EBADMSG: it is
- * damaged.
+ * store_open(). store_pack: take a slot for a page that shrinks, and keep it there; dense: as small
+ * as it can be; false: it does not shrink, or there is no room. store_keep_packed: keep a page
+ * there that its slot's file has, too. store_read_packed: what a slot holds, if it is there.
+ * -ENOENT: it is not; -EBADMSG: it is damaged.
  */
 int store_open_packed(enum codec codec, uint64_t bytes) must_check;
-bool store_pack(const void *page, uint64_t checksum, slot_t *slot) must_check;
+bool store_pack(const void *page, uint64_t checksum, bool dense, slot_t *slot) must_check;
 bool store_keep_packed(slot_t slot, const void *page) must_check;
 int store_read_packed(slot_t slot, void *page) must_check;
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -219,6 +220,57 @@ static void damage_is_found(uint64_t unused)
     expect(engine_said("is lost", "compressed RAM"));
 }
 
+/* ---- LZ4 at first, Zstandard later ---- */
+
+#define AUTO_RAM   (40 * MIB)
+#define AUTO_PAGES (96 * MIB / PAGE_SIZE)
+
+/* Half of a page is hexadecimal digits at random: for LZ4 they do not shrink, for Zstandard they do
+ * by half. */
+static void make_digits(char *content, uint64_t page)
+{
+    uint64_t random = page + 1;
+
+    memset(content, 'x', PAGE_SIZE);
+    for (unsigned i = 0; i < PAGE_SIZE / 2; i++)
+        content[i] = "0123456789abcdef"[engine_below(&random, 16)];
+}
+
+static void check_digits(uint64_t page)
+{
+    char content[PAGE_SIZE];
+
+    make_digits(content, page);
+    expect(memcmp(page_at(page), content, PAGE_SIZE) == 0, "page %lu", (unsigned long)page);
+}
+
+static double density(void)
+{
+    struct uswap_stats stats = engine_stats();
+
+    return (double)stats.compressed_bytes / (double)stats.compressed_ram_bytes;
+}
+
+static void what_was_packed_in_haste_becomes_denser(uint64_t unused)
+{
+    uint64_t random = engine_seed();
+    double before;
+
+    setenv("USWAP_COMPRESS", "auto", 1);
+    engine_start(AUTO_RAM, STORE);
+    memory = engine_map(AUTO_PAGES * PAGE_SIZE, PAGE_SIZE);
+    for (uint64_t page = 0; page < AUTO_PAGES; page++)
+        make_digits(page_at(page), page);
+    before = density();
+    expect(before > 1.3 && before < 2.2, "%.2f", before);
+    for (unsigned i = 0; i < 200000 && density() < 2.6; i++)
+        check_digits(engine_below(&random, AUTO_PAGES));
+    expect(density() >= 2.6, "%.2f after %.2f", density(), before);
+    for (uint64_t page = 0; page < AUTO_PAGES; page++)
+        check_digits(page);
+    expect(engine_stats().objects_poisoned == 0);
+}
+
 static const struct engine_case cases[] = {
     {.name = "random_use_keeps_content", .run = random_use_keeps_content},
     {.name = "threads_keep_content", .run = threads_keep_content},
@@ -229,6 +281,8 @@ static const struct engine_case cases[] = {
     {.name = "a_smaller_budget_takes_it_along", .run = a_smaller_budget_takes_it_along},
     {.name = "a_full_store_is_enough", .run = a_full_store_is_enough},
     {.name = "damage_is_found", .run = damage_is_found},
+    {.name = "what_was_packed_in_haste_becomes_denser",
+     .run = what_was_packed_in_haste_becomes_denser},
 };
 
 int main(int argc, char **argv)
