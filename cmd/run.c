@@ -195,13 +195,17 @@ static int check_kernel(void)
     return error;
 }
 
-/* The stores say themselves what is wrong. */
+/* The stores say themselves what is wrong. What is only to be noted they say again in the program.
+ */
 static int check_stores(const struct uswap_options *effective)
 {
-    int error = store_open(effective->stores, effective->stores_count);
+    int error;
 
+    msg_set_level(USWAP_ERROR);
+    error = store_open(effective->stores, effective->stores_count);
     if (!error)
         store_close();
+    msg_set_level(effective->log_level);
     return error;
 }
 

@@ -124,4 +124,14 @@ expect 'uswap --help is uswap help' cmp <("$USWAP" help) <("$USWAP" --help)
 expect 'version' grep -qE '^uswap [0-9]+\.[0-9]+\.[0-9]+$' <("$USWAP" version)
 "$USWAP" 2>"$work/err"
 expect 'exit code 2: no command' [ $? -eq 2 ]
+# Messages are said once, and only those that were asked for.
+if [ -d /dev/shm ] && "$USWAP" run --ram 8M --swap /dev/shm:16M -- true 2>"$work/err"; then
+    expect 'a warning is said once' [ "$(grep -c 'is in RAM' "$work/err")" -eq 1 ]
+    USWAP_LOG=error "$USWAP" run --ram 8M --swap /dev/shm:16M -- true 2>"$work/err"
+    expect 'and not with USWAP_LOG=error' [ ! -s "$work/err" ]
+    USWAP_LOG=debug "$USWAP" run --ram 8M --swap /dev/shm:16M --log "$work/log" -- true 2>"$work/err"
+    expect 'nor on stderr with --log' [ ! -s "$work/err" ]
+    expect 'but there' grep -q 'warning: --swap /dev/shm: is in RAM' "$work/log"
+    expect 'with what debug adds' grep -q 'debug: started' "$work/log"
+fi
 finish
