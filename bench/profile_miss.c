@@ -2,9 +2,9 @@
 /*
  * The floor of a miss on this machine: what a random access costs if nothing is done but what the
  * kernel has to do for it. A signal for the missing page, one read of 4 KiB, one UFFDIO_COPY, and
- * now and then one call that drops the 64 pages that came first. No object, no budget, no
- * checksum, no eviction order: what uswap needs beyond this is its own cost, and what kernel swap
- * needs less is the cost of a signal.
+ * now and then one call that drops 64 of the pages that came first, those together that share a
+ * page table. No object, no budget, no checksum: what uswap needs beyond this is its own cost, and
+ * what kernel swap needs less is the cost of a signal.
  *
  *     profile_miss [DIRECTORY] [SECONDS]
  *
@@ -28,13 +28,17 @@
 #define PAGES      (UINT64_C(1) << 18)
 #define RESIDENT   (UINT64_C(1) << 16)
 #define DROP_PAGES 64
+#define TABLE      512            /* pages of a page table */
+#define OLD        (RESIDENT / 8) /* which may leave before those that came before them */
 #define PIDFD_SELF (-10000)
 #define PART       (UINT64_C(1) << 20)
 
 static char *set, *buffer;
 static int file = -1, uffd = -1;
 static volatile uint64_t arrived, dropped; /* pages, ever; arrived counts misses */
-static uint64_t order[RESIDENT];           /* in which they arrived */
+static uint64_t oldest;                    /* no page that came before this one is resident */
+static uint64_t order[2 * RESIDENT];       /* in which they arrived */
+static uint64_t since[PAGES];              /* when each arrived, + 1; 0: it is not resident */
 
 static void must(bool ok, const char *what)
 {
@@ -52,14 +56,31 @@ static char *map_pages(uint64_t size, int flags)
     return at;
 }
 
+/* One in the page table of the one before it that is old, too, or the oldest. */
+static uint64_t next_to_drop(void)
+{
+    static uint64_t page; /* the one before it */
+    uint64_t end = page / TABLE * TABLE + TABLE;
+
+    while (++page < end && (!since[page] || since[page] - oldest > OLD))
+        ;
+    if (page >= end) {
+        while (since[order[oldest % (2 * RESIDENT)]] != oldest + 1)
+            oldest++;
+        page = order[oldest % (2 * RESIDENT)] / TABLE * TABLE;
+        while (!since[page] || since[page] - oldest > OLD)
+            page++;
+    }
+    since[page] = 0;
+    return page;
+}
+
 static void drop_oldest(void)
 {
     struct iovec pages[DROP_PAGES];
 
-    for (unsigned i = 0; i < DROP_PAGES; i++) {
-        pages[i].iov_base = set + order[(dropped + i) % RESIDENT] * PAGE_SIZE;
-        pages[i].iov_len = PAGE_SIZE;
-    }
+    for (unsigned i = 0; i < DROP_PAGES; i++)
+        pages[i] = (struct iovec){set + next_to_drop() * PAGE_SIZE, PAGE_SIZE};
     if (sys_call(SYS_process_madvise, PIDFD_SELF, (long)(uintptr_t)pages, DROP_PAGES, MADV_DONTNEED,
                  0) < 0)
         _exit(3);
@@ -77,8 +98,9 @@ static void on_missing(int signo, siginfo_t *info, void *context)
     if (pread(file, buffer, PAGE_SIZE, (off_t)(page * PAGE_SIZE)) != PAGE_SIZE ||
         ioctl(uffd, UFFDIO_COPY, &copy))
         _exit(3);
-    order[arrived % RESIDENT] = page;
+    order[arrived % (2 * RESIDENT)] = page;
     arrived++;
+    since[page] = arrived;
 }
 
 static void prepare_file(const char *directory)
