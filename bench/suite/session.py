@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -12,6 +13,7 @@ import programs
 import undo
 
 LEAST = 8 << 20  # the smallest budget that uswap takes
+SOCKET_MOST = 107  # bytes of the path of a Unix socket
 TIMEOUT = 900  # seconds that a session may take
 
 
@@ -54,11 +56,14 @@ class Session:
         first, cases = group[0], [w.case for w in group]
         if first.program == 'workload' and 'fill' not in cases:
             cases.insert(0, 'fill')
-        command = [*prefix, f'{self.options.programs}/{first.program}', '--size', str(self.options.size),
+        command = [f'{self.options.programs}/{first.program}', '--size', str(self.options.size),
                    '--seconds', str(self.options.seconds), '--cases', ','.join(cases)]
         if first.program == 'workload':
             command += self.of_workload(rival, first)
-        lines, beside = self.watch(rival, command, cases)
+        if first.program == 'redis':
+            lines, beside = self.with_server(rival, prefix, command, cases)
+        else:
+            lines, beside = self.watch(rival, [*prefix, *command], cases)
         by_case = {line['case']: line for line in lines}
         for line in lines:
             if 'check' in line:
@@ -70,6 +75,25 @@ class Session:
         limit = self.limit(first)
         corpus = ['--corpus', self.inputs.corpus()] if first.content == 'typical' else []
         return ['--ram', str(limit), '--content', first.content, *corpus, *rival.arguments(limit)]
+
+    def with_server(self, rival, prefix, client, cases):
+        """redis-server within the limit, beside a client without one."""
+        socket = f'{rival.place}/redis'
+        if not shutil.which('redis-server'):
+            raise limits.Missing('redis-server is not installed')
+        if len(socket) > SOCKET_MOST:
+            raise limits.Missing(f'{socket} is too long for the name of a socket')
+        command = ['redis-server', '--port', '0', '--unixsocket', socket, '--dir', rival.place, '--save', '', '--appendonly', 'no']
+        with tempfile.TemporaryFile('w+') as out:
+            server = self.start([*prefix, *command], out, out)
+            try:
+                return self.watch(rival, [*client, '--socket', socket], cases)
+            except Failed:
+                if server.poll() is not None:
+                    self.finish(server, out)  # which says why the client has failed
+                raise
+            finally:
+                undo.end(server)
 
     def watch(self, rival, command, cases):
         """Wait for it; what it has finished shows in the progress line."""

@@ -61,6 +61,7 @@ OTHERS = [
     ('graph', 'pagerank', 's', 'PageRank of a graph'),
     ('matrix', 'matrix-naive', 'us', 'matrix multiply, naive: an element'),
     ('matrix', 'matrix-blocked', 'us', 'matrix multiply, blocked: a tile of 64 x 64'),
+    ('redis', 'redis', '1000/s', 'redis, 90 % gets, 10 % sets, keys by Zipf 0.99'),
 ]
 VARIATIONS = [  # suffix, content, part, remark, those measured by default
     ('typical', 'typical', 4, 'typical content', ('fill', 'seq-read', 'rand-read', 'rand-read-8')),

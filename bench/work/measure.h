@@ -9,6 +9,8 @@
 
 #include "base/histogram.h"
 
+#include <sys/types.h>
+
 #define INTERVAL_NS   20000000
 #define INTERVALS_MAX 6000 /* two minutes; operations after them are in no interval */
 
@@ -31,6 +33,9 @@ void measure_add(struct measure *measure, uint64_t start, uint64_t end);
 /* Prints "case" and all that was measured by count threads, whose operations have so many bytes
  * each. */
 void measure_print(const char *name, struct measure *measures, unsigned count, uint64_t bytes);
+
+/* Whose peak resident set is printed, where this process is not what is measured. */
+void measure_of_process(pid_t pid);
 
 /* Prints what was one operation, with a sum over its result, which must be the same in every run.
  */
