@@ -12,20 +12,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define PAGE_WORDS (PAGE_SIZE / sizeof(uint64_t))
+
 int main(int argc, char **argv)
 {
     size_t pages = argc > 3 ? strtoul(argv[1], NULL, 10) * MIB / PAGE_SIZE : 0;
     unsigned long count = argc > 3 ? strtoul(argv[2], NULL, 10) : 0;
     uint64_t mask = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
-    volatile char(*memory)[PAGE_SIZE] = malloc(pages * PAGE_SIZE);
+    volatile uint64_t(*memory)[PAGE_WORDS] = malloc(pages * PAGE_SIZE);
     uint64_t seed = 1;
     char line[16];
 
     if (!pages || !count || !memory)
         return 2;
     for (size_t i = 0; i < pages; i++)
-        for (size_t k = 0; k < PAGE_SIZE; k += sizeof(seed))
-            *(volatile uint64_t *)&memory[i][k] = random_next(&seed) & mask;
+        for (size_t k = 0; k < PAGE_WORDS; k++)
+            memory[i][k] = random_next(&seed) & mask;
     puts("ready");
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin)) {

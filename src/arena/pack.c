@@ -36,11 +36,13 @@
 #define SHARE_MIN   4
 #define SHARE_MAX   48
 
-/* Faults between two looks at the share. What "a little more" is: this part. What a fault that
- * reads from the file costs more than one that unpacks, in units of the latter. */
-#define PERIOD 2048
-#define LITTLE 8
-#define COST   2
+/* Faults between two looks at the share. What "a little more" is: this part of memory, or of the
+ * window, where a loop that does not fit by far gains nothing until all of it fits. What a fault
+ * that reads from the file costs more than one that unpacks, in units of the latter. */
+#define PERIOD        2048
+#define LITTLE        8
+#define LITTLE_WINDOW 2
+#define COST          2
 
 /* This part of what memory holds was left "soon", and one of so many others enters. */
 #define SOON 4
@@ -206,7 +208,8 @@ static void look_at_share(void)
     uint64_t memory = (uint64_t)packed_segments() * PACKED_SEGMENT_PAGES;
     uint64_t more = content > memory ? content - memory : 0;
     uint64_t gain = COST * more * resident * atomic_exchange(&pack.memory_misses, 0);
-    uint64_t loss = memory * (resident + content) * atomic_exchange(&pack.window_misses, 0);
+    uint64_t loss = memory * (resident + content) * atomic_exchange(&pack.window_misses, 0) *
+                    LITTLE_WINDOW / LITTLE;
 
     if (gain > loss + loss / 8)
         move_share(1);
@@ -222,7 +225,7 @@ static void count_fault(void)
 
 void pack_note_hit(uint32_t distance)
 {
-    if (distance < pool_resident_count() / LITTLE)
+    if (distance < pool_resident_count() / LITTLE_WINDOW)
         atomic_fetch_add(&pack.window_misses, 1);
     if (packed_is_loose() && atomic_fetch_add(&pack.hits, 1) % CONDENSE_EVERY == 0)
         start_task();
