@@ -86,7 +86,7 @@ static void use_at_random(uint64_t state, uint64_t steps, unsigned part, unsigne
 static void random_use_keeps_content(uint64_t unused)
 {
     start();
-    use_at_random(engine_seed(), 12000, 0, 1);
+    use_at_random(engine_seed(), 8000, 0, 1);
     check_all();
     expect_compression();
     expect(uswap_unmap(memory, SET) == 0);
@@ -96,7 +96,7 @@ static void random_use_keeps_content(uint64_t unused)
 
 static void use_in_thread(void *argument, unsigned thread)
 {
-    use_at_random(engine_seed() + thread, 4000, thread, 4);
+    use_at_random(engine_seed() + thread, 2500, thread, 4);
 }
 
 static void threads_keep_content(uint64_t unused)
@@ -113,7 +113,7 @@ static void the_oldest_goes_into_the_store(uint64_t unused)
     uint64_t pages;
 
     start();
-    use_at_random(engine_seed(), 12000, 0, 1);
+    use_at_random(engine_seed(), 8000, 0, 1);
     pages = packed_segments() * (uint64_t)PACKED_SEGMENT_PAGES;
     expect(ENGINE_SANITIZED || engine_stats().bytes_compressed > 2 * pages * PAGE_SIZE);
     check_all();

@@ -320,6 +320,23 @@ static int make_file(size_t size)
     return fd;
 }
 
+/* A file over the last pages of a chunk of the window and over some that are not mapped. */
+static void file_over_hole(int fd)
+{
+    char *memory = filled(SIZE);
+    char *chunk = (char *)(((uintptr_t)memory + 4 * MIB - 1) / (2 * MIB) * (2 * MIB));
+
+    say_result("make a hole", UNMAP(chunk + 23 * PAGE, 2 * MIB - 23 * PAGE));
+    say("over it", map(chunk, 40 * PAGE, RW, MAP_SHARED | MAP_FIXED, fd) - chunk);
+    say_result("unmap the first ones", UNMAP(chunk, 23 * PAGE));
+    say("byte", chunk[23 * PAGE]);
+    say_result("unmap one", UNMAP(chunk + 30 * PAGE, PAGE));
+    probe("gone", chunk + 30 * PAGE, false, false);
+    say("byte", chunk[31 * PAGE]);
+    say_result("unmap all", UNMAP(memory, SIZE));
+    probe("gone", chunk + 31 * PAGE, false, false);
+}
+
 static void files(void)
 {
     char *memory = filled(SIZE);
@@ -358,6 +375,7 @@ static void files(void)
     char *again = filled(SIZE);
     count("again", again, 0, SIZE, 0);
     UNMAP(again, SIZE);
+    file_over_hole(fd);
     close(fd);
 }
 

@@ -163,12 +163,16 @@ int map_protect(struct map_range range, traits_t traits)
                          (range.end - range.first) << PAGE_SHIFT, map_protection_of(traits));
 }
 
+/* That a chunk is lent may be said of all of it only when all of it is: else pages that are not
+ * mapped would count as lent, too. */
 void map_note(struct map_range range, traits_t traits)
 {
+    bool lent = traits & TRAIT_FOREIGN;
+
     for (uint64_t at = range.first; at < range.end;) {
         uint64_t stop = min_u64(range.end, align_down(at, CHUNK_PAGES) + CHUNK_PAGES);
         uint32_t pages = (uint32_t)(stop - at);
-        traits_set((object_t)at, pages, traits, region_chunk_live((object_t)at) == pages);
+        traits_set((object_t)at, pages, traits, !lent && region_chunk_live((object_t)at) == pages);
         at = stop;
     }
 }
