@@ -175,13 +175,13 @@ test_two() {
         member a$i $pool 40 4 random
         member b$i $pool-2 40 4 random
     done
+    until_true 'the second one is used' 3 holds_more $pool-2 40000
     # What passes from one member to the other between two lines is in both: it is looked at again.
     for i in 1 2 3 4 5 6; do
         sleep 0.5
         until_true 'the first pool holds' 0.5 holds_less $pool 32768
         until_true 'the second pool holds' 0.5 holds_less $pool-2 65536
     done
-    expect 'the second one is used' holds_more $pool-2 40000
     wait
     for i in a1 a2 b1 b2; do expect "every word of $i was right" grep -q '^peak' "$work/$i"; done
 }
