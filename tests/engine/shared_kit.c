@@ -4,10 +4,12 @@
 #include "base/fmt.h"
 #include "shared/file.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static pid_t owner; /* of the region's name */
@@ -109,6 +111,27 @@ int wait_for_child(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+void kill_child(pid_t child)
+{
+    int status;
+
+    kill(child, SIGKILL);
+    status = wait_for_child(child);
+    expect(status == 128 + SIGKILL, "it had ended with %d", status);
+}
+
+void stop_child(pid_t child, uint64_t us)
+{
+    kill(child, SIGSTOP);
+    nap_us(us);
+    kill(child, SIGCONT);
+}
+
+void nap_us(uint64_t us)
+{
+    nanosleep(&(struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000}, NULL);
+}
+
 void run_together(unsigned count, void (*body)(unsigned number))
 {
     pid_t children[64];
@@ -119,6 +142,13 @@ void run_together(unsigned count, void (*body)(unsigned number))
         int status = wait_for_child(children[i]);
         expect(status == 0, "process %u of %u ended with %d", i, count, status);
     }
+}
+
+double soak_seconds(double otherwise)
+{
+    const char *text = getenv("USWAP_SOAK");
+
+    return text ? strtod(text, NULL) : otherwise;
 }
 
 void *plain_memory(size_t size)

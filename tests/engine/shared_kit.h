@@ -30,8 +30,15 @@ void remove_region(void);
 /* Start processes that run body(number) and end; wait for one, for its status as a shell has it. */
 pid_t start_child(void (*body)(unsigned number), unsigned number);
 int wait_for_child(pid_t child);
+/* Kill one, which must not have ended; or stop it for a while. */
+void kill_child(pid_t child);
+void stop_child(pid_t child, uint64_t us);
+void nap_us(uint64_t us);
 /* So many processes at once, all of which end with 0. */
 void run_together(unsigned count, void (*body)(unsigned number));
+
+/* How long to soak: USWAP_SOAK, or else this. */
+double soak_seconds(double otherwise);
 
 /* Memory of the test's own processes, plainly shared. */
 void *plain_memory(size_t size);

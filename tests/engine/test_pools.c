@@ -77,11 +77,6 @@ static int start_member(void)
     return uswap_start(&options);
 }
 
-static void nap_ms(uint64_t ms)
-{
-    nanosleep(&(struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000}, NULL);
-}
-
 static unsigned places_taken(void)
 {
     unsigned taken = 0;
@@ -95,7 +90,7 @@ static unsigned places_taken(void)
 static void expect_nothing_held(void)
 {
     for (unsigned look = 0; look < 100 && (look == 0 || places_taken()); look++) {
-        nap_ms(look ? 10 : 0);
+        nap_us(look ? 10000 : 0);
         sharing_reap_file(plan.file, plan.fd);
     }
     expect(places_taken() == 0, "%u", places_taken());
@@ -212,22 +207,6 @@ static void work(unsigned number)
 
 /* ---- What happens to them ---- */
 
-static void kill_one(pid_t child)
-{
-    int status;
-
-    kill(child, SIGKILL);
-    status = wait_for_child(child);
-    expect(status == 128 + SIGKILL, "it had ended with %d", status);
-}
-
-static void stop_a_while(pid_t child, uint64_t ms)
-{
-    kill(child, SIGSTOP);
-    nap_ms(ms);
-    kill(child, SIGCONT);
-}
-
 /* -EBUSY: they could not do with so little in that time. */
 static void resize(uint64_t ram)
 {
@@ -242,17 +221,17 @@ static void disturb(pid_t *children, uint64_t *state, unsigned *kills)
 
     switch (engine_below(state, 4)) {
     case 0:
-        stop_a_while(children[victim], engine_below(state, 100));
+        stop_child(children[victim], engine_below(state, 100000));
         break;
     case 1:
         resize(POOL_LEAST + engine_below(state, POOL_RAM - POOL_LEAST));
         break;
     default:
-        kill_one(children[victim]);
+        kill_child(children[victim]);
         children[victim] = start_child(work, victim);
         ++*kills;
     }
-    nap_ms(engine_below(state, 80));
+    nap_us(engine_below(state, 80000));
 }
 
 static bool has_seen_enough(uint64_t steps, uint64_t evicted, unsigned kills)
@@ -275,24 +254,17 @@ static void soak(unsigned members, double seconds, uint64_t *state)
     while (time(NULL) < end || !has_seen_enough(steps, evicted, kills))
         disturb(children, state, &kills);
     for (unsigned i = 0; i < members; i++)
-        kill_one(children[i]);
+        kill_child(children[i]);
     printf("%u members: %lu steps, %lu objects evicted, %u killed, %lu forks in all\n", members,
            atomic_load(plan.steps) - steps, atomic_load(plan.evicted) - evicted, kills,
            atomic_load(plan.forks));
     expect_nothing_held();
 }
 
-static uint64_t soak_seconds(void)
-{
-    const char *text = getenv("USWAP_SOAK");
-
-    return text ? strtoull(text, NULL, 0) : SECONDS;
-}
-
 static void everything_at_once(uint64_t unused)
 {
     uint64_t state = engine_seed();
-    double third = (double)soak_seconds() / 3;
+    double third = soak_seconds(SECONDS) / 3;
 
     make_pool();
     soak(2, third, &state);
@@ -347,7 +319,7 @@ static void the_door_of_the_dead_is_open(uint64_t unused)
     make_pool();
     child = start_child(stop_in_the_door, 0);
     expect(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
-    kill_one(child);
+    kill_child(child);
     door_patience_ms = 200;
     expect(wait_for_child(start_child(join_and_end, 0)) == 0);
     expect_nothing_held();

@@ -443,8 +443,7 @@ static void a_wait_for_a_stopped_one_holds_up_nothing(void *(*wait)(void *))
     expect(engine_said(name, "stopped perhaps"));
     atomic_store(&file->objects[3].word, SHARED_EMPTY);
     expect(pthread_join(thread, NULL) == 0 && atomic_load(&touched));
-    kill(child, SIGKILL);
-    expect(wait_for_child(child) == 128 + SIGKILL);
+    kill_child(child);
     remove_region();
 }
 
@@ -492,8 +491,7 @@ static void what_a_stopped_one_writes_can_be_used(uint64_t unused)
     expect(object->writer == number + 1 && !(object->word & SHARED_COPY), "it has not left: %x",
            object->word);
     engine_verify(memory + offset, SHARED_OBJECT_SIZE, 2);
-    kill(child, SIGKILL);
-    expect(wait_for_child(child) == 128 + SIGKILL);
+    kill_child(child);
     for (unsigned i = 0; i < 100 && object->word != (SHARED_STORED | SHARED_COPY); i++)
         engine_verify(memory, offset, 1);
     expect(object->word == (SHARED_STORED | SHARED_COPY) && !object->writer, "%x", object->word);

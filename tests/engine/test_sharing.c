@@ -249,16 +249,10 @@ static void count_for_ever(unsigned number)
         add(words, next_word(&state, step, number), number);
 }
 
-static void nap_us(uint64_t us)
-{
-    nanosleep(&(struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000}, NULL);
-}
-
 static void kill_all(const pid_t *children, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        kill(children[i], SIGKILL);
-        expect(wait_for_child(children[i]) == 128 + SIGKILL);
+        kill_child(children[i]);
     }
 }
 
@@ -275,8 +269,7 @@ static void killing_loses_nothing(uint64_t few)
     nap_us(200000);
     for (uint64_t i = 0; i < kills; i++) {
         unsigned victim = (unsigned)engine_below(&state, 4);
-        kill(children[victim], SIGKILL);
-        expect(wait_for_child(children[victim]) == 128 + SIGKILL);
+        kill_child(children[victim]);
         children[victim] = start_child(count_for_ever, victim);
         nap_us(engine_below(&state, 20000));
     }

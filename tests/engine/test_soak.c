@@ -158,31 +158,10 @@ static void work(unsigned number)
 
 /* ---- What happens to them ---- */
 
-static void nap_ms(uint64_t ms)
-{
-    nanosleep(&(struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000}, NULL);
-}
-
-static void kill_one(pid_t *child)
-{
-    int status;
-
-    kill(*child, SIGKILL);
-    status = wait_for_child(*child);
-    expect(status == 128 + SIGKILL, "it had ended with %d", status);
-}
-
 static void replace(pid_t *children, unsigned number)
 {
-    kill_one(&children[number]);
+    kill_child(children[number]);
     children[number] = start_child(work, number);
-}
-
-static void stop_a_while(pid_t child, uint64_t ms)
-{
-    kill(child, SIGSTOP);
-    nap_ms(ms);
-    kill(child, SIGCONT);
 }
 
 static void disturb(pid_t *children, uint64_t *state, unsigned *kills)
@@ -191,7 +170,7 @@ static void disturb(pid_t *children, uint64_t *state, unsigned *kills)
 
     switch (engine_below(state, 4)) {
     case 0:
-        stop_a_while(children[victim], engine_below(state, 100));
+        stop_child(children[victim], engine_below(state, 100000));
         break;
     case 1:
         atomic_store(&plan.file[engine_below(state, REGIONS)]->limit,
@@ -201,7 +180,7 @@ static void disturb(pid_t *children, uint64_t *state, unsigned *kills)
         replace(children, victim);
         ++*kills;
     }
-    nap_ms(engine_below(state, 50));
+    nap_us(engine_below(state, 50000));
 }
 
 static void expect_progress(uint64_t *before, unsigned kills)
@@ -225,7 +204,7 @@ static void soak(unsigned processes, double seconds, uint64_t *state, uint64_t *
     while (time(NULL) < end || !atomic_load(plan.forks))
         disturb(children, state, &kills);
     for (unsigned i = 0; i < processes; i++)
-        kill_one(&children[i]);
+        kill_child(children[i]);
     expect_progress(steps, kills);
 }
 
@@ -302,7 +281,7 @@ static void end(void)
             look(memory, i, slot);
         expect(plan.file[i]->poisoned == 0 && plan.file[i]->io_errors == 0);
         expect(plan.file[i]->evictions > 0);
-        nap_ms(700); /* its thread looks for the dead, and has made room */
+        nap_us(700000); /* its thread looks for the dead, and has made room */
         expect_nothing_leaked(plan.file[i]);
         expect(uswap_shared_detach(memory) == 0);
         expect(atomic_load(&plan.file[i]->members[0].pid) == 0);
@@ -310,17 +289,10 @@ static void end(void)
     }
 }
 
-static uint64_t soak_seconds(void)
-{
-    const char *text = getenv("USWAP_SOAK");
-
-    return text ? strtoull(text, NULL, 0) : SECONDS;
-}
-
 static void everything_at_once(uint64_t unused)
 {
     uint64_t state = engine_seed(), steps = 0;
-    double third = (double)soak_seconds() / 3;
+    double third = soak_seconds(SECONDS) / 3;
 
     begin();
     soak(2, third, &state, &steps);
