@@ -486,12 +486,19 @@ static uint32_t drop_some(object_t *victims, unsigned *count)
     return pages + (found ? drop_clean(clean, found) : 0);
 }
 
+/* The next victims. */
+static unsigned claim(object_t *victims, uint32_t pages, unsigned runs)
+{
+    struct pool_wish wish = {EVICT_STEP_MAX, pages, runs};
+
+    return pool_claim_victims(victims, &wish);
+}
+
 /* The next victims leave the window: the clean ones for good, the others for frames. */
 static uint32_t leave_step(uint32_t pages, unsigned runs)
 {
     object_t victims[EVICT_STEP_MAX];
-    struct pool_wish wish = {EVICT_STEP_MAX, pages, runs};
-    unsigned count = pool_claim_victims(victims, &wish);
+    unsigned count = claim(victims, pages, runs);
     uint32_t dropped = drop_some(victims, &count);
 
     return dropped + (count ? evict_mask(victims, count) : 0);
@@ -527,8 +534,7 @@ uint32_t evict_step(uint32_t pages)
 uint32_t evict_sample(uint32_t pages)
 {
     object_t victims[EVICT_STEP_MAX];
-    struct pool_wish wish = {EVICT_STEP_MAX, pages, EVICT_STEP_MAX};
-    unsigned count = pool_claim_victims(victims, &wish);
+    unsigned count = claim(victims, pages, EVICT_STEP_MAX);
 
     return count ? evict_mask(victims, count) : 0;
 }

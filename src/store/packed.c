@@ -196,9 +196,9 @@ bool packed_remove_segment(void)
 
 uint32_t packed_segments(void)
 {
-    return (
-        uint32_t)(atomic_load_explicit(&status_page.gauges.packed_memory, memory_order_relaxed) /
-                  PACKED_SEGMENT_PAGES);
+    uint64_t pages = atomic_load_explicit(&status_page.gauges.packed_memory, memory_order_relaxed);
+
+    return (uint32_t)(pages / PACKED_SEGMENT_PAGES);
 }
 
 uint32_t packed_free_segments(void)
