@@ -62,7 +62,11 @@ bool family_lock_take(struct family_lock *lock)
 
 bool family_lock_try(struct family_lock *lock)
 {
-    return try_lock(lock, 0, member_token());
+    uint32_t seen = atomic_load_explicit(&lock->word, memory_order_relaxed);
+
+    if (seen && member_token_lives(seen & TOKEN_MASK))
+        return false;
+    return try_lock(lock, seen, member_token() | (seen & WAITERS));
 }
 
 void family_lock_drop(struct family_lock *lock)

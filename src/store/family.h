@@ -18,7 +18,8 @@ struct family_lock {
 /* True: the lock came from a member that died holding it, and what it guards must be put right. */
 bool family_lock_take(struct family_lock *lock) must_check;
 
-/* Take it if it is free; true: taken. */
+/* Take it if it is free or came from a member that died, which is not told: for what nobody leaves
+ * half done. True: taken. */
 bool family_lock_try(struct family_lock *lock) must_check;
 
 void family_lock_drop(struct family_lock *lock);

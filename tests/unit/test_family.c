@@ -114,12 +114,35 @@ static void a_lock_of_a_killed_member_is_taken_over(void **state)
     uint64_t start;
 
     assert_int_equal(waitpid(child, NULL, 0), child);
-    assert_false(family_lock_try(&shared->lock));
     start = clock_now_ns();
     assert_true(family_lock_take(&shared->lock));
     assert_true(clock_now_ns() - start < 1000000000);
     family_lock_drop(&shared->lock);
     assert_false(family_lock_take(&shared->lock));
+    family_lock_drop(&shared->lock);
+}
+
+static void wait_with_the_lock(void)
+{
+    if (!family_lock_try(&shared->lock))
+        _exit(1);
+    atomic_store(&shared->stage, 1);
+    wait_for_stage(2);
+    kill(getpid(), SIGKILL);
+}
+
+static void who_only_tries_takes_it_from_the_dead_alone(void **state)
+{
+    pid_t child = fork_member(wait_with_the_lock);
+
+    wait_for_stage(1);
+    assert_false(family_lock_try(&shared->lock));
+    atomic_store(&shared->stage, 2);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_true(family_lock_try(&shared->lock));
+    assert_false(family_lock_try(&shared->lock));
+    family_lock_drop(&shared->lock);
+    assert_true(family_lock_try(&shared->lock));
     family_lock_drop(&shared->lock);
 }
 
@@ -241,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_at_a_time_has_the_lock),
         TEST(a_lock_of_a_killed_member_is_taken_over),
+        TEST(who_only_tries_takes_it_from_the_dead_alone),
         TEST(one_of_many_waiters_takes_it_over),
         TEST(a_number_that_was_given_again_does_not_keep_the_lock),
         TEST(a_lock_of_a_member_that_executed_is_taken_over),
