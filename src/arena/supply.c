@@ -11,6 +11,7 @@
 #include "arena/lend.h"
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/meta.h"
 #include "base/msg.h"
 #include "mask/mask.h"
 #include "object/budget.h"
@@ -28,6 +29,11 @@
 
 /* The part of a pool that one asks another member for. */
 #define ASK_PART 64
+
+/* Of a member of a pool, this much of what it uses stays, also when the others hold all the rest
+ * and are stopped: with less it would evict what a thread has just been given, before it is used.
+ */
+#define KEPT_PAGES 64
 
 /* Frames given back to the system at a time. */
 #define RELEASE_RUNS MASK_DROPS
@@ -89,10 +95,18 @@ uint64_t supply_take_spent(void)
     return spent;
 }
 
+/* Whether what is here is so little that it stays. */
+static bool has_little(void)
+{
+    uint64_t used = budget_resident() - min_u64(meta_charged(), budget_resident());
+
+    return budget_is_shared() && used >> PAGE_SHIFT <= frame_free_count() + KEPT_PAGES;
+}
+
 static uint32_t evict(uint32_t pages)
 {
     uint64_t start = clock_now_ns();
-    uint32_t result = evict_step(pages);
+    uint32_t result = has_little() ? 0 : evict_step(pages);
 
     budget_note_demand();
     spent_ns += clock_now_ns() - start;
@@ -160,13 +174,22 @@ static bool use_room(uint32_t count)
     return budget_take(missing) && populate(missing) == 0;
 }
 
+/* The tables of a member of a pool alone may be more than its share. */
+static void say_why(void)
+{
+    if (has_little())
+        msg_warning("no other member of the pool gives memory up (they are stopped, perhaps): the "
+                    "RAM budget is exceeded by the least that this process needs");
+    else
+        msg_warning("nothing can be evicted (the stores fail or too much is pinned): the RAM "
+                    "budget is exceeded rather than data lost");
+}
+
 /* Nothing can leave memory: go beyond the budget, and say so once. */
 static void exceed(uint32_t count)
 {
     if (!atomic_exchange(&supply.exceeding, true))
-        msg_warning(
-            "nothing can be evicted (the stores fail or too much is pinned): the RAM budget "
-            "is exceeded rather than data lost");
+        say_why();
     budget_take_beyond(count);
     if (populate(count))
         msg_error("no memory: the system has none left and no store takes objects");
@@ -350,7 +373,7 @@ void supply_meanwhile(uint32_t pages)
     uint64_t end = clock_now_ns() + MEANWHILE_NS + pages * MEANWHILE_PAGE_NS;
 
     make_room();
-    if (!is_short() || lend_ask(to_ask(atomic_load(&supply.low))))
+    if (!is_short() || has_little() || lend_ask(to_ask(atomic_load(&supply.low))))
         return;
     while (is_short() && evict_meanwhile(EVICT_STEP_MAX) && clock_now_ns() < end)
         ;

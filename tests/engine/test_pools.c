@@ -25,7 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECONDS    7
 #define POOL_RAM   (24 * MIB)
 #define POOL_LEAST (14 * MIB)
 #define SHARE      (256 * KIB)
@@ -191,7 +190,6 @@ static void work(unsigned number)
 {
     struct member member;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     prepare(&member, number);
     for (uint64_t evicted = 0, now;; evicted = now) {
         member.in_order = number % 3 == 1 || (number % 3 == 2 && engine_below(&member.state, 2));
@@ -264,12 +262,60 @@ static void soak(unsigned members, double seconds, uint64_t *state)
 static void everything_at_once(uint64_t unused)
 {
     uint64_t state = engine_seed();
-    double third = soak_seconds(SECONDS) / 3;
+    double third = soak_seconds() / 3;
 
     make_pool();
     soak(2, third, &state);
     soak(4, third, &state);
     soak(MANY, third, &state);
+}
+
+/* ---- All but one are stopped ---- */
+
+#define FEW 200 /* pages */
+
+static void fill_the_pool(unsigned unused)
+{
+    uint64_t state = engine_seed();
+    char *memory;
+
+    expect(start_member() == 0);
+    memory = engine_map(2 * POOL_RAM, 0);
+    for (;;) {
+        memory[engine_below(&state, 2 * POOL_RAM)]++;
+        atomic_fetch_add(plan.steps, 1);
+    }
+}
+
+/* Not even its tables fit beside what the others hold; it waits two seconds for them, but not for
+ * ever, and when they go on the pool is what it was. */
+static void a_newcomer_goes_on_while_all_others_are_stopped(uint64_t unused)
+{
+    uint64_t limit = POOL_RAM / PAGE_SIZE;
+    pid_t child;
+    char *memory;
+
+    plan.members = 1;
+    make_pool();
+    child = start_child(fill_the_pool, 0);
+    while (ledger_free(&plan.file->pages) > 256 || atomic_load(plan.steps) < 8000)
+        nap_us(10000);
+    kill(child, SIGSTOP);
+    engine_keep_messages();
+    expect(start_member() == 0);
+    memory = engine_map(FEW * PAGE_SIZE, 0);
+    engine_fill(memory, FEW * PAGE_SIZE, 1);
+    engine_verify(memory, FEW * PAGE_SIZE, 1);
+    expect(engine_said("no other member of the pool gives memory up", "exceeded by the least"));
+    expect(ledger_total(&plan.file->pages) < limit + FEW + 512, "%lu of %lu",
+           ledger_total(&plan.file->pages), limit);
+    kill(child, SIGCONT);
+    for (unsigned look = 0; ledger_total(&plan.file->pages) > limit && look < 500; look++) {
+        engine_verify(memory, FEW * PAGE_SIZE, 1);
+        nap_us(10000);
+    }
+    expect(ledger_total(&plan.file->pages) <= limit, "%lu", ledger_total(&plan.file->pages));
+    kill_child(child);
 }
 
 /* ---- Somebody is stopped in the door ---- */
@@ -327,6 +373,8 @@ static void the_door_of_the_dead_is_open(uint64_t unused)
 
 static const struct engine_case cases[] = {
     {.name = "everything_at_once", .run = everything_at_once, .seconds = 1100},
+    {.name = "a_newcomer_goes_on_while_all_others_are_stopped",
+     .run = a_newcomer_goes_on_while_all_others_are_stopped},
     {.name = "joining_a_pool_does_not_wait_for_ever", .run = joining_a_pool_does_not_wait_for_ever},
     {.name = "the_door_of_the_dead_is_open", .run = the_door_of_the_dead_is_open},
 };
