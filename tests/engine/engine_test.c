@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -66,6 +67,40 @@ static void become_nobody(void)
         _exit(126);
 }
 
+/* What a case that failed or was killed has left in shared memory: its regions and pools, which
+ * have its process in their names (shared_kit.c). Returns how many there were. */
+static unsigned remove_shared(pid_t pid)
+{
+    struct dirent *file;
+    unsigned found = 0;
+    char part[32];
+
+    snprintf(part, sizeof(part), "-test-%d", (int)pid);
+    DIR *files = opendir("/dev/shm");
+    while (files && (file = readdir(files))) {
+        const char *at = strstr(file->d_name, part);
+        if (at && (at[strlen(part)] == '\0' || at[strlen(part)] == '-'))
+            found += unlinkat(dirfd(files), file->d_name, 0) == 0;
+    }
+    if (files)
+        closedir(files);
+    return found;
+}
+
+/* The same of its directory, where their stores are. */
+static void remove_files(const char *directory)
+{
+    struct dirent *file;
+
+    DIR *files = opendir(directory);
+    while (files && (file = readdir(files)))
+        if (file->d_name[0] != '.')
+            unlinkat(dirfd(files), file->d_name, 0);
+    if (files)
+        closedir(files);
+    rmdir(directory);
+}
+
 static _Noreturn void exec_case(const struct engine_case *test, const char *directory, int pipe_end,
                                 int output)
 {
@@ -77,6 +112,7 @@ static _Noreturn void exec_case(const struct engine_case *test, const char *dire
     snprintf(end, sizeof(end), "%d", pipe_end);
     if (test->as_nobody)
         become_nobody();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(output, STDERR_FILENO);
     execv("/proc/self/exe", (char *const *)arguments);
     _exit(127);
@@ -200,8 +236,10 @@ struct engine_end engine_run(const struct engine_case *test)
     end.peak_rss = (uint64_t)usage.ru_maxrss * KIB;
     close(output[0]);
     close(reached[0]);
-    if (rmdir(directory))
-        fail_msg("%s left something behind in %s", test->name, directory);
+    end.left_shared = remove_shared(pid);
+    end.left_files = rmdir(directory) != 0;
+    if (end.left_files)
+        remove_files(directory);
     return end;
 }
 
@@ -218,6 +256,8 @@ static void run_case(void **state)
         fail_msg("signal %d (%s) ended it, not %d", died_of, strsignal(died_of), expected);
     if (WIFEXITED(end.status))
         assert_int_equal(WEXITSTATUS(end.status), 0);
+    if (end.left_files || (end.left_shared && !expected))
+        fail_msg("it left something behind");
     if (expected && !end.reached)
         fail_msg("it died too early");
     if (test->judge)

@@ -21,10 +21,12 @@
 
 /* How a case's process ended. */
 struct engine_end {
-    int status;         /* as from waitpid() */
-    uint64_t peak_rss;  /* bytes, as the kernel saw it */
-    bool reached;       /* engine_reached() was called */
-    char output[16384]; /* the first of what it wrote on stderr */
+    int status;           /* as from waitpid() */
+    uint64_t peak_rss;    /* bytes, as the kernel saw it */
+    bool reached;         /* engine_reached() was called */
+    unsigned left_shared; /* regions and pools that were left; they are gone now */
+    bool left_files;      /* so are the files in its directory */
+    char output[16384];   /* the first of what it wrote on stderr */
 };
 
 struct engine_case {

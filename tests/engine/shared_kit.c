@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -99,6 +100,7 @@ pid_t start_child(void (*body)(unsigned number), unsigned number)
     expect(child >= 0);
     if (child)
         return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     body(number);
     exit(0);
 }
@@ -144,11 +146,11 @@ void run_together(unsigned count, void (*body)(unsigned number))
     }
 }
 
-double soak_seconds(double otherwise)
+double soak_seconds(void)
 {
     const char *text = getenv("USWAP_SOAK");
 
-    return text ? strtod(text, NULL) : otherwise;
+    return text ? strtod(text, NULL) : 30;
 }
 
 void *plain_memory(size_t size)

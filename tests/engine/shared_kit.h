@@ -8,7 +8,7 @@
 #define SHARED_RAM  (8 * MIB)
 #define SHARED_SIZE (4 * SHARED_RAM)
 
-/* The name of this case's region. */
+/* The name of this case's region: what has it is found by the kit when the case has ended. */
 const char *region_name(void);
 
 /* Make it: its store is in the directory of the case. */
@@ -37,8 +37,8 @@ void nap_us(uint64_t us);
 /* So many processes at once, all of which end with 0. */
 void run_together(unsigned count, void (*body)(unsigned number));
 
-/* How long to soak: USWAP_SOAK, or else this. */
-double soak_seconds(double otherwise);
+/* How long to soak: USWAP_SOAK, or else half a minute. */
+double soak_seconds(void);
 
 /* Memory of the test's own processes, plainly shared. */
 void *plain_memory(size_t size);

@@ -23,7 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECONDS   12
 #define REGIONS   2
 #define PER_PAGE  8 /* words of a page that are used */
 #define PAGES     (SHARED_SIZE / PAGE_SIZE)
@@ -292,7 +291,7 @@ static void end(void)
 static void everything_at_once(uint64_t unused)
 {
     uint64_t state = engine_seed(), steps = 0;
-    double third = soak_seconds(SECONDS) / 3;
+    double third = soak_seconds() / 3;
 
     begin();
     soak(2, third, &state, &steps);
