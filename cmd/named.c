@@ -133,6 +133,10 @@ int named_run(const struct command *command, char **arguments)
     for (const struct command *one = command_parts(command); one->name; one++)
         if (strcmp(name, command_word(one)) == 0)
             return one->run(one, arguments + 1);
+    if (!*name) {
+        msg_error("%s: what is to be done? see uswap %s --help", command->name, command->name);
+        return EXIT_USAGE;
+    }
     if (strcmp(name, "-h") && strcmp(name, "--help")) {
         msg_error("%s %s: no such command; see uswap %s --help", command->name, name,
                   command->name);

@@ -176,7 +176,11 @@ static int run_create(const struct command *command, char **arguments)
         msg_error("pool create: --min-per-process is more than half of --ram");
         return EXIT_USAGE;
     }
-    if (strchr(name, '/') || !pool_resolve(name, text))
+    if (strchr(name, '/')) {
+        msg_error("pool create %s: it will belong to you; give a name without a slash", name);
+        return EXIT_USAGE;
+    }
+    if (!pool_resolve(name, text))
         return EXIT_USAGE;
     return create_file(text, &options) ? EXIT_USAGE : EXIT_SUCCESS;
 }

@@ -161,6 +161,21 @@ static int give_to_group(const char *name, const struct named_access *access)
     return error;
 }
 
+static bool may_be_made(const char *name, const struct uswap_shared_options *options)
+{
+    const char *wrong = NULL;
+
+    if (!options->size && !options->persist)
+        wrong = "the size is missing; give --size SIZE";
+    else if (!options->ram)
+        wrong = "what may be resident is missing; give --ram SIZE";
+    else if (options->swap && options->persist)
+        wrong = "its store is either in --swap or --persist; give one of them";
+    if (wrong)
+        msg_error("region create %s: %s", name, wrong);
+    return !wrong;
+}
+
 static int run_create(const struct command *command, char **arguments)
 {
     struct region_options options = {.access = NAMED_PRIVATE};
@@ -169,14 +184,8 @@ static int run_create(const struct command *command, char **arguments)
 
     if (!named_parse(command, arguments, &options, &name, 1, &status))
         return status;
-    if (!options.region.ram || (!options.region.size && !options.region.persist)) {
-        msg_error("region create: give --size SIZE and --ram SIZE");
+    if (!may_be_made(name, &options.region))
         return EXIT_USAGE;
-    }
-    if (options.region.swap && options.region.persist) {
-        msg_error("region create: give --swap or --persist");
-        return EXIT_USAGE;
-    }
     options.region.mode = options.access.mode;
     if (options.access.group != (gid_t)-1)
         options.region.mode &= S_IRWXU;

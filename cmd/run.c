@@ -11,6 +11,7 @@
 #include "arena/join.h"
 #include "base/fmt.h"
 #include "base/msg.h"
+#include "base/size.h"
 #include "command.h"
 #include "mask/mask.h"
 #include "object/pool_file.h"
@@ -282,7 +283,7 @@ static int export_preload(void)
  */
 static int prepare_budget(const struct run_options *given, struct uswap_options *effective)
 {
-    char text[JOIN_TEXT_MAX], name[8];
+    char text[JOIN_TEXT_MAX], name[8], share[16], ram[16];
     int error;
 
     if (given->engine.pool)
@@ -291,6 +292,11 @@ static int prepare_budget(const struct run_options *given, struct uswap_options 
         return *effective->pool == '@' ? 0 : pool_check(effective->pool);
     if (!effective->ram)
         effective->ram = config_default_ram();
+    if (given->share > effective->ram / 2) {
+        msg_error("--min-per-process %s is more than half of the RAM budget of %s",
+                  size_format(given->share, share), size_format(effective->ram, ram));
+        return -EINVAL;
+    }
     error = join_found_tree(effective->ram,
                             given->share ? given->share : pool_file_default_share(effective->ram),
                             text);

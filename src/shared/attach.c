@@ -62,7 +62,9 @@ static int open_file(struct shared *shared)
     if (error)
         return error;
     error = shared_file_map(shared->alive.fd, &shared->file, &reason);
-    return error ? complain(shared, error, reason) : 0;
+    if (error)
+        msg_error("region %s: %s (%s)", shared->name, reason, shared->path);
+    return error;
 }
 
 static long open_direct(const char *path)

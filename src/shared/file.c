@@ -237,6 +237,8 @@ static int open_named(const char *name, char *path, bool enter)
         return (int)fd;
     if (fd == -ENOENT)
         return refuse(name, (int)fd, none);
+    if (fd == -EACCES)
+        return refuse(name, (int)fd, "its owner has not given access to you");
     if (fd < 0)
         return refuse(name, (int)fd, "its file cannot be opened");
     owned_split(name, &user);

@@ -81,11 +81,15 @@ for name in ("faults_minor", "faults_major", "resident_bytes"): assert lines[3][
     expect 'it can be removed' "$USWAP" pool rm $pool
     expect_not 'it is gone' "$USWAP" pool show $pool
     for wrong in "create" "create .x --ram 64M" "create $pool" "create $pool --ram 1M" "create $pool --ram 64M --mode 9" \
-        "create $pool --ram 64M --group nosuchgroup" "create $pool --ram 64M --min-per-process 40M" "frob" "resize $pool" "show a/b/c"; do
+        "create $pool --ram 64M --group nosuchgroup" "create $pool --ram 64M --min-per-process 40M" "" "frob" "resize $pool" "show a/b/c" \
+        "create a/b --ram 64M"; do
         "$USWAP" pool $wrong >/dev/null 2>"$work/err"
         expect "pool $wrong: exit code 2" [ $? -eq 2 ]
         expect "pool $wrong: one message" [ "$(wc -l <"$work/err")" -eq 1 ]
     done
+    "$USWAP" run --ram 32M --min-per-process 17M -- true 2>"$work/err"
+    expect 'shares of more than half are refused' [ $? -eq 2 ]
+    expect 'with a message' grep -q -e '--min-per-process 17M is more than half of the RAM budget of 32M' "$work/err"
     "$USWAP" run --pool $pool -- true 2>"$work/err"
     expect 'a pool that is not there is refused' [ $? -eq 2 ]
     head -c 100000 /dev/urandom >"/dev/shm/uswap-pool-$(id -u)-$pool"
