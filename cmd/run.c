@@ -203,9 +203,7 @@ static int check_stores(const struct uswap_options *effective)
     int error;
 
     msg_set_level(USWAP_ERROR);
-    error = store_open(effective->stores, effective->stores_count);
-    if (!error)
-        store_close();
+    error = store_check(effective->stores, effective->stores_count);
     msg_set_level(effective->log_level);
     return error;
 }

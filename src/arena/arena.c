@@ -331,3 +331,14 @@ uint64_t arena_free_bytes(void)
 {
     return supply_free_pages() * PAGE_SIZE;
 }
+
+uint64_t arena_budget_bytes(void)
+{
+    return budget_limit();
+}
+
+uint64_t arena_stored_bytes(void)
+{
+    store_reap();
+    return store_used();
+}

@@ -34,6 +34,10 @@ void arena_discard(void *address, size_t size);
 /* Bytes of free memory left before something must be evicted: 0 under pressure. Signal-safe. */
 uint64_t arena_free_bytes(void);
 
+/* What may be resident, and what the stores hold; without what processes held that are dead. */
+uint64_t arena_budget_bytes(void);
+uint64_t arena_stored_bytes(void);
+
 /*
  * Make [address, address + size) resident and keep it so. Parts outside the window are left alone:
  * the caller need not look. Signal-safe, also in a SIGSYS handler with signals blocked. -ENOMEM:

@@ -4,9 +4,9 @@
  * (hooks.c). jemalloc's own memory, the thread caches and what is allocated before heap_start()
  * (its arena 0) lie outside the window and are charged as metadata (backing.c).
  *
- * Arenas. One per processor that the program may use; threads are bound in turn when they first
- * allocate. They must not be jemalloc's automatic arenas: those put their metadata through the same
- * hooks, and a new thread would pick arena 0 as often as any other.
+ * Arenas. One per processor that the program may use, made as threads come; these are bound in turn
+ * when they first allocate. They must not be jemalloc's automatic arenas: those put their metadata
+ * through the same hooks, and a new thread would pick arena 0 as often as any other.
  *
  * Freed memory is kept for reuse or given back as keep.c decides.
  *
@@ -21,7 +21,8 @@
  * And the fault handler calls no function of the heap. So a fault never waits for jemalloc, and a
  * signal handler that interrupts malloc may touch any memory.
  *
- * Locks: none. heap_epoch is raised to make every thread look once.
+ * Locks: none. heap_epoch is raised to make every thread look once, and one thread at a time makes
+ * an arena, while others take one that is there.
  */
 #include "heap/heap.h"
 
@@ -41,7 +42,7 @@
  */
 const char *je_malloc_conf =
     "narenas:1,dss:disabled,percpu_arena:disabled,retain:true,metadata_thp:disabled,"
-    "dirty_decay_ms:10000,muzzy_decay_ms:0,"
+    "oversize_threshold:0,dirty_decay_ms:10000,muzzy_decay_ms:0,"
     "slab_sizes:16-64:4|96-96:6|128-128:4|192-192:6|256-256:4|384-384:6|512-512:4|768-768:6|"
     "1024-1024:4|1536-1536:6|2048-2048:4|3072-3072:6|4096-4096:4|6144-6144:6|8192-8192:4|"
     "12288-12288:6";
@@ -51,10 +52,13 @@ __thread unsigned heap_attended;
 
 __thread bool heap_bound;
 
-static unsigned arenas[HEAP_MAX_ARENAS];
-static unsigned arena_count;
+/* jemalloc's own arena is 0. */
+#define FIRST_ARENA 1
+
+static unsigned arenas_wanted;
+static _Atomic unsigned arenas_made;
+static atomic_flag making = ATOMIC_FLAG_INIT;
 static _Atomic unsigned next_arena;
-static size_t thread_arena_mib[2];
 
 static unsigned processors(void)
 {
@@ -65,24 +69,54 @@ static unsigned processors(void)
     return (unsigned)min_u64((uint64_t)CPU_COUNT(&set), HEAP_MAX_ARENAS);
 }
 
-static int make_arena(unsigned *index)
+/* What jemalloc has of this thread. It prepares that when it first allocates. */
+static struct jemalloc_thread *prepared_thread(void)
 {
-    struct jemalloc_arena_config config = {.extent_hooks = &hooks_extent,
-                                           .metadata_use_hooks = false};
-    size_t size = sizeof(*index);
+    int flags = MALLOCX_ARENA(0) | MALLOCX_TCACHE_NONE;
+    void *block = je_mallocx(1, flags);
 
-    return je_mallctl("experimental.arenas_create_ext", index, &size, &config, sizeof(config))
-               ? -ENOMEM
-               : 0;
+    if (block)
+        je_dallocx(block, flags);
+    return &je_tsd_tls;
+}
+
+static struct jemalloc_arena_config config = {.extent_hooks = &hooks_extent,
+                                              .metadata_use_hooks = false};
+
+/* One more. By mallctl(), which counts arenas when it is first called, and then those that it has
+ * made. */
+static void make_arena(void)
+{
+    unsigned made = atomic_load(&arenas_made);
+    unsigned number;
+    size_t size = sizeof(number);
+
+    if (je_mallctl("experimental.arenas_create_ext", &number, &size, &config, sizeof(config)))
+        return;
+    atomic_store(&arenas_made, made + 1);
+    keep_arenas(made + 1);
+}
+
+/* The number of an arena of the window. When another thread is making one, one that is there will
+ * do. */
+static unsigned choose_arena(void)
+{
+    unsigned turn = atomic_fetch_add_explicit(&next_arena, 1, memory_order_relaxed);
+
+    if (turn >= atomic_load(&arenas_made) && !atomic_flag_test_and_set(&making)) {
+        if (atomic_load(&arenas_made) < arenas_wanted)
+            make_arena();
+        atomic_flag_clear(&making);
+    }
+    return FIRST_ARENA + turn % atomic_load(&arenas_made);
 }
 
 static void bind_thread(void)
 {
-    unsigned turn = atomic_fetch_add_explicit(&next_arena, 1, memory_order_relaxed);
-    unsigned arena = arenas[turn % arena_count];
+    struct jemalloc_thread *thread = prepared_thread();
 
-    heap_bound = je_mallctlbymib(thread_arena_mib, array_size(thread_arena_mib), NULL, NULL, &arena,
-                                 sizeof(arena)) == 0;
+    je_arena_migrate(thread, je_arenas[0], je_arenas[choose_arena()]);
+    heap_bound = true;
 }
 
 void heap_attend(void)
@@ -111,24 +145,18 @@ void *heap_unswapped(size_t size)
 
 void heap_fork_child(void)
 {
+    atomic_flag_clear(&making);
     keep_fork_child();
     backing_fork_child();
 }
 
 int heap_start(void)
 {
-    size_t depth = array_size(thread_arena_mib);
-    unsigned count = processors();
-
-    if (je_mallctlnametomib("thread.arena", thread_arena_mib, &depth))
+    arenas_wanted = processors();
+    if (!je_arena_init(prepared_thread(), FIRST_ARENA, &config))
         return -ENOMEM;
-    for (unsigned i = 0; i < count; i++) {
-        int error = make_arena(&arenas[i]);
-        if (error)
-            return error;
-    }
-    arena_count = count;
-    keep_start(arenas[0], count);
+    atomic_store(&arenas_made, 1);
+    keep_start(FIRST_ARENA);
     atomic_store(&heap_epoch, 1);
     return 0;
 }

@@ -17,7 +17,7 @@ _Static_assert(JEMALLOC_VERSION_MAJOR == 5 && JEMALLOC_VERSION_MINOR == 3,
 #define HEAP_ALL_ARENAS "4096"
 _Static_assert(MALLCTL_ARENAS_ALL == 4096, "HEAP_ALL_ARENAS");
 
-/* The argument of experimental.arenas_create_ext. */
+/* How an arena is made. */
 struct jemalloc_arena_config {
     extent_hooks_t *extent_hooks;
     bool metadata_use_hooks;
@@ -30,6 +30,18 @@ void je_jemalloc_postfork_child(void);
 /* Arenas by their number. */
 struct jemalloc_arena;
 extern struct jemalloc_arena *_Atomic je_arenas[];
+
+/* What jemalloc has of each thread; to be used when the thread has called a function of it. */
+struct jemalloc_thread;
+extern __thread struct jemalloc_thread je_tsd_tls __attribute__((tls_model("initial-exec")));
+
+/* Make the arena of the next number, before mallctl() is used; NULL: no memory. And have the thread
+ * allocate from another one. Without mallctl(), which takes as long to prepare itself as all else
+ * of jemalloc: few programs need that. */
+struct jemalloc_arena *je_arena_init(struct jemalloc_thread *thread, unsigned number,
+                                     const struct jemalloc_arena_config *config);
+void je_arena_migrate(struct jemalloc_thread *thread, struct jemalloc_arena *from,
+                      struct jemalloc_arena *to);
 
 /* Adds up the pages of an arena that are active, dirty and muzzy. Takes no locks. */
 void je_arena_basic_stats_merge(void *no_thread, struct jemalloc_arena *arena, unsigned *threads,

@@ -54,7 +54,7 @@ static const struct keeping plenty = {.dirty_decay_ms = 10000, .oversize_thresho
 static const struct keeping pressure = {.dirty_decay_ms = 10, .oversize_threshold = MIB};
 
 static unsigned first_arena;
-static unsigned arena_count;
+static _Atomic unsigned arena_count;
 static _Atomic uint64_t traffic; /* bytes committed and given back so far */
 
 static _Atomic uint64_t survey_due; /* not before this time */
@@ -68,7 +68,10 @@ static _Atomic bool under_pressure;
 static _Atomic uint64_t excessive;
 
 static atomic_flag following = ATOMIC_FLAG_INIT;
-static bool followed; /* by the thread that follows: under_pressure as it was last */
+
+/* By the thread that follows: under_pressure as it was last, and how many arenas know. */
+static bool followed;
+static unsigned followed_arenas;
 
 _Static_assert(HEAP_MAX_ARENAS <= 64, "a bit for each arena");
 
@@ -86,16 +89,13 @@ static void control(const char *name, unsigned arena, void *value, size_t size)
 
 static void survey(void)
 {
-    struct uswap_stats stats;
     uint64_t begin = clock_now_ns();
 
     if (begin < atomic_load_explicit(&survey_due, memory_order_relaxed))
         return;
     backing_charge();
-    if (uswap_get_stats(&stats, sizeof(stats)) == 0) {
-        atomic_store_explicit(&budget, stats.ram_budget_bytes, memory_order_relaxed);
-        atomic_store_explicit(&stored, stats.store_used_bytes, memory_order_relaxed);
-    }
+    atomic_store_explicit(&budget, arena_budget_bytes(), memory_order_relaxed);
+    atomic_store_explicit(&stored, arena_stored_bytes(), memory_order_relaxed);
     uint64_t end = clock_now_ns();
     uint64_t pause = min_u64((end - begin) * SURVEY_SHARE, SURVEY_PAUSE_MAX);
     atomic_store_explicit(&survey_due, end + pause, memory_order_relaxed);
@@ -166,9 +166,9 @@ void keep_shrank(unsigned arena, size_t size)
     keep_look(arena, 0);
 }
 
-static void apply(struct keeping keeping)
+static void apply(struct keeping keeping, unsigned number)
 {
-    for (unsigned i = 0; i < arena_count; i++) {
+    for (unsigned i = 0; i < number; i++) {
         control("arena.0.oversize_threshold", first_arena + i, &keeping.oversize_threshold,
                 sizeof(keeping.oversize_threshold));
         control("arena.0.dirty_decay_ms", first_arena + i, &keeping.dirty_decay_ms,
@@ -176,12 +176,18 @@ static void apply(struct keeping keeping)
     }
 }
 
-void keep_start(unsigned first, unsigned number)
+void keep_start(unsigned first)
 {
     first_arena = first;
-    arena_count = number;
-    apply(plenty);
+    arena_count = 1;
     survey();
+}
+
+/* Under pressure a new arena has yet to hear of it. */
+void keep_arenas(unsigned number)
+{
+    atomic_store(&arena_count, number);
+    atomic_fetch_add(&heap_epoch, 1);
 }
 
 /* The bits go when it is done, so that the hooks that run meanwhile do not ask for the same. */
@@ -200,9 +206,11 @@ bool keep_follow(void)
     if (atomic_flag_test_and_set(&following))
         return false;
     bool now = atomic_load(&under_pressure);
-    if (now != followed)
-        apply(now ? pressure : plenty);
+    unsigned number = atomic_load(&arena_count);
+    if (now != followed || (now && number != followed_arenas))
+        apply(now ? pressure : plenty, number);
     followed = now;
+    followed_arenas = number;
     purge_excessive();
     atomic_flag_clear(&following);
     return true;

@@ -6,8 +6,12 @@
 
 #include "base/base.h"
 
-/* Before arenas are used: their numbers follow one another. */
-void keep_start(unsigned first, unsigned number);
+/* Before arenas are used: their numbers follow one another. They begin with jemalloc's settings,
+ * which are those for plenty. */
+void keep_start(unsigned first);
+
+/* So many there are now. Not from a hook. */
+void keep_arenas(unsigned number);
 
 /* From extent hooks: so many bytes have been committed, or given back by an arena. */
 void keep_grew(size_t size);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <lz4.h>
+#include <string.h>
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
@@ -25,6 +26,9 @@ static struct {
     size_t lz4_at, out_at, packing_size;
     size_t unpacking_size; /* of an area: a context of Zstandard */
     char *packing, *unpacking;
+    /* Zstandard's, of each area; NULL: who takes the area makes it, as nobody may ever need it. */
+    ZSTD_CCtx *packers[AREAS];
+    ZSTD_DCtx *unpackers[AREAS];
     _Atomic uint64_t free_packing; /* a bit each */
     struct bits_pool unpacking_areas;
     _Atomic uint64_t charged_packing, charged_unpacking;
@@ -50,16 +54,6 @@ static void size_areas(void)
     codec.unpacking_size = has_zstd() ? align_up(ZSTD_estimateDCtxSize(), PAGE_SIZE) : 0;
 }
 
-/* An area holds a context from here on, which is used again and again. */
-static int make_contexts(void)
-{
-    for (size_t i = 0; i < AREAS; i++)
-        if (!ZSTD_initStaticCCtx(codec.packing + i * codec.packing_size, codec.lz4_at) ||
-            !ZSTD_initStaticDCtx(codec.unpacking + i * codec.unpacking_size, codec.unpacking_size))
-            return -ENOMEM;
-    return 0;
-}
-
 static int reserve_areas(void)
 {
     codec.packing = meta_reserve(AREAS * codec.packing_size);
@@ -68,7 +62,7 @@ static int reserve_areas(void)
     if (!has_zstd())
         return 0;
     codec.unpacking = meta_reserve(AREAS * codec.unpacking_size);
-    return codec.unpacking ? make_contexts() : -ENOMEM;
+    return codec.unpacking ? 0 : -ENOMEM;
 }
 
 int codec_start(enum codec which)
@@ -95,13 +89,22 @@ void codec_stop(void)
     meta_release(codec.unpacking, AREAS * codec.unpacking_size);
     codec.packing = codec.unpacking = NULL;
     codec.packing_size = codec.unpacking_size = 0;
+    memset(codec.packers, 0, sizeof(codec.packers));
+    memset(codec.unpackers, 0, sizeof(codec.unpackers));
     codec.codec = CODEC_NONE;
 }
 
-static size_t pack_zstd(const void *page, void *packed, void *area)
+static size_t pack_zstd(const void *page, void *packed, int bit)
 {
-    size_t size = ZSTD_compressCCtx(area, packed, CODEC_PACKED_MAX, page, PAGE_SIZE, ZSTD_LEVEL);
+    ZSTD_CCtx **packer = &codec.packers[bit];
+    size_t size;
 
+    if (!*packer)
+        *packer =
+            ZSTD_initStaticCCtx(codec.packing + (size_t)bit * codec.packing_size, codec.lz4_at);
+    if (!*packer)
+        return 0;
+    size = ZSTD_compressCCtx(*packer, packed, CODEC_PACKED_MAX, page, PAGE_SIZE, ZSTD_LEVEL);
     return ZSTD_isError(size) ? 0 : size;
 }
 
@@ -134,7 +137,7 @@ bool codec_pack(const void *page, bool dense, struct packed_page *packed)
     if (packed->codec == CODEC_LZ4)
         packed->size = pack_lz4(page, out, area + codec.lz4_at);
     else
-        packed->size = pack_zstd(page, out, area);
+        packed->size = pack_zstd(page, out, packed->area);
     if (!packed->size)
         codec_release(packed);
     return packed->size != 0;
@@ -153,11 +156,15 @@ void codec_release(const struct packed_page *packed)
 static int unpack_zstd(const void *packed, size_t size, void *page)
 {
     int bit = bits_await(&codec.unpacking_areas);
-    void *context = codec.unpacking + (size_t)bit * codec.unpacking_size;
-    size_t got;
+    ZSTD_DCtx **unpacker = &codec.unpackers[bit];
+    size_t got = 0;
 
     meta_charge_once(&codec.charged_unpacking, bit, (int64_t)codec.unpacking_size);
-    got = ZSTD_decompressDCtx(context, page, PAGE_SIZE, packed, size);
+    if (!*unpacker)
+        *unpacker = ZSTD_initStaticDCtx(codec.unpacking + (size_t)bit * codec.unpacking_size,
+                                        codec.unpacking_size);
+    if (*unpacker)
+        got = ZSTD_decompressDCtx(*unpacker, page, PAGE_SIZE, packed, size);
     bits_return(&codec.unpacking_areas, (size_t)bit);
     return got == PAGE_SIZE ? 0 : -EBADMSG;
 }

@@ -121,6 +121,31 @@ static enum io_engine choose_engine(void)
     return IO_ENGINE_URING;
 }
 
+static int open_all(const struct uswap_store_options *options, unsigned count)
+{
+    int error = count == 0 ? open_one(NULL, 0) : 0;
+
+    for (unsigned i = 0; i < count && !error; i++)
+        error = open_one(options[i].path, options[i].size);
+    return error;
+}
+
+static void close_all(void)
+{
+    for (unsigned i = 0; i < stores_count; i++)
+        file_close(&stores[i].file);
+    stores_count = 0;
+    capacity = 0;
+}
+
+int store_check(const struct uswap_store_options *options, unsigned count)
+{
+    int error = open_all(options, count);
+
+    close_all();
+    return error;
+}
+
 int store_open(const struct uswap_store_options *options, unsigned count)
 {
     int error = checksum_start();
@@ -128,10 +153,8 @@ int store_open(const struct uswap_store_options *options, unsigned count)
     inflight_reset(&inflight);
     if (!error)
         error = member_start();
-    if (!error && count == 0)
-        error = open_one(NULL, 0);
-    for (unsigned i = 0; i < count && !error; i++)
-        error = open_one(options[i].path, options[i].size);
+    if (!error)
+        error = open_all(options, count);
     if (!error)
         error = start_tables();
     if (!error)
@@ -149,11 +172,8 @@ void store_close(void)
     codec_stop();
     reserve_stop();
     slot_stop();
-    for (unsigned i = 0; i < stores_count; i++)
-        file_close(&stores[i].file);
+    close_all();
     member_stop();
-    stores_count = 0;
-    capacity = 0;
     inflight_release(&inflight);
 }
 

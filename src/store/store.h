@@ -34,6 +34,9 @@ typedef uint32_t slot_t;
  */
 int store_open(const struct uswap_store_options *options, unsigned count) must_check;
 
+/* Whether they can be opened, with the same messages; for who will not use them. */
+int store_check(const struct uswap_store_options *options, unsigned count) must_check;
+
 /* Wait for what is in flight and close all. Slots and their content are gone. */
 void store_close(void);
 
