@@ -49,6 +49,7 @@ struct access {
     object_t page;
     bool write;
     const ucontext_t *context; /* NULL: no signal, a call needs it */
+    void *address;             /* of a signal */
 };
 
 /* The program's action for SIGBUS, under a sequence count: odd while it is written. */
@@ -355,6 +356,27 @@ static bool took_memory(void)
     return cost != COST_MASKED || !budget_is_shared();
 }
 
+/*
+ * Where nothing is mapped the program gets the signal that it would have got without us; the kernel
+ * lets a process send itself any code. It is taken at the access, when the handler returns, on the
+ * stack that the program asked for. False: it would be dropped, or wait while the access is
+ * repeated for ever.
+ */
+static bool send_segv(const struct access *access)
+{
+    siginfo_t info = {.si_signo = SIGSEGV, .si_code = SEGV_MAPERR};
+    struct sigaction action;
+    uint64_t blocked = 0;
+
+    memcpy(&blocked, &access->context->uc_sigmask, sizeof(blocked));
+    if (blocked & sigblock_bit(SIGSEGV) || sigaction_raw(SIGSEGV, NULL, &action) ||
+        action.sa_handler == SIG_IGN)
+        return false;
+    info.si_addr = access->address;
+    return sys_call(SYS_rt_tgsigqueueinfo, sys_call(SYS_getpid), sys_call(SYS_gettid), SIGSEGV,
+                    &info) == 0;
+}
+
 static int handle(const struct access *access)
 {
     object_t page = access->page;
@@ -374,8 +396,8 @@ static int handle(const struct access *access)
     count_fault(start);
     if (!error && took_memory())
         supply_refill();
-    else if (error == -EFAULT && !region_maps(page))
-        region_forbid(page);
+    else if (error == -EFAULT && !region_maps(page) && !send_segv(access))
+        region_forbid(page); /* the access itself ends the program then */
     count_refill();
     trace_flush();
     serve_look(start);
@@ -454,8 +476,8 @@ static bool resolve_fault(const siginfo_t *info, const ucontext_t *context, int 
         __builtin_trap();
     if (!inside)
         return share_handle(info->si_addr, error);
-    access =
-        (struct access){page_of(info->si_addr), may_be_written(info->si_addr, context), context};
+    access = (struct access){page_of(info->si_addr), may_be_written(info->si_addr, context),
+                             context, info->si_addr};
     *error = handle(&access);
     return true;
 }

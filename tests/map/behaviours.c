@@ -149,8 +149,8 @@ static void catch_faults(void)
     sigaction(SIGBUS, &action, NULL);
 }
 
-/* 0, or the signal; and its code if that is told, and whether its address is right. */
-static void probe(const char *what, char *at, bool writes, bool tells)
+/* 0, or the signal, its code, and whether its address is right. */
+static void probe(const char *what, char *at, bool writes)
 {
     volatile long value = 0;
 
@@ -162,7 +162,7 @@ static void probe(const char *what, char *at, bool writes, bool tells)
         else
             (void)*(volatile char *)at;
     } else {
-        value = got_signal * 100 + (tells ? got_code : 0) + (got_address == at ? 10 : 0);
+        value = got_signal * 100 + got_code + (got_address == at ? 10 : 0);
     }
     probing = 0;
     say(what, value);
@@ -178,7 +178,7 @@ static void fresh_memory(void)
     fill(memory, 0, SIZE);
     count("filled", memory, 0, SIZE, 0);
     say_result("unmap", UNMAP(memory, SIZE));
-    probe("gone", memory + MIB, false, false);
+    probe("gone", memory + MIB, false);
 }
 
 static void holes(void)
@@ -186,14 +186,14 @@ static void holes(void)
     char *memory = filled(SIZE);
 
     say_result("unmap", UNMAP(memory + 3 * MIB + PAGE, 5 * MIB));
-    probe("before", memory + 3 * MIB, true, true);
-    probe("first gone", memory + 3 * MIB + PAGE, true, false);
-    probe("last gone", memory + 8 * MIB, false, false);
+    probe("before", memory + 3 * MIB, true);
+    probe("first gone", memory + 3 * MIB + PAGE, true);
+    probe("last gone", memory + 8 * MIB, false);
     count("below", memory, 0, 3 * MIB, 0);
     count("above", memory, 8 * MIB + PAGE, SIZE, 0);
     say_result("unmap nothing", UNMAP(memory + 4 * MIB, MIB));
     say("fixed", map(memory + 4 * MIB, 2 * MIB + PAGE, RW, ANON | MAP_FIXED, -1) - memory);
-    probe("still gone", memory + 4 * MIB - PAGE, false, false);
+    probe("still gone", memory + 4 * MIB - PAGE, false);
     count("new", memory, 4 * MIB, 6 * MIB + PAGE, 0);
     fill(memory, 4 * MIB, 6 * MIB + PAGE);
     count("new filled", memory, 4 * MIB, 6 * MIB + PAGE, 0);
@@ -220,7 +220,7 @@ static void replaced(void)
                (long)map(memory + 2 * MIB, SIZE, RW, ANON | MAP_FIXED_NOREPLACE, -1));
     fill(memory, MIB, 4 * MIB);
     say("read only", map(memory + 3 * MIB, MIB, PROT_READ, ANON | MAP_FIXED, -1) - memory);
-    probe("write", memory + 3 * MIB, true, true);
+    probe("write", memory + 3 * MIB, true);
     count("all", memory, 0, SIZE, 0);
     UNMAP(memory, SIZE);
 }
@@ -230,24 +230,24 @@ static void reservation(void)
     char *memory = must_map((size_t)64 << 30, PROT_NONE, ANON | MAP_NORESERVE);
     char *part = memory + ((size_t)33 << 30) + 7 * PAGE;
 
-    probe("reserved", part, false, true);
+    probe("reserved", part, false);
     say_result("commit", PROTECT(part, SIZE, RW));
     fill(part, 0, SIZE);
-    probe("behind", part + SIZE, true, true);
+    probe("behind", part + SIZE, true);
     count("filled", part, 0, SIZE, 0);
     say("commit by mmap", map(part + SIZE, MIB, RW, ANON | MAP_FIXED, -1) - part);
     fill(part, SIZE, SIZE + MIB);
     count("filled", part, 0, SIZE + MIB, 0);
     say_result("close", PROTECT(part, 4 * MIB, PROT_NONE));
     say_result("drop", ADVISE(part, 4 * MIB, MADV_DONTNEED));
-    probe("closed", part, false, true);
+    probe("closed", part, false);
     say_result("open", PROTECT(part, 4 * MIB, RW));
     count("empty", part, 0, 4 * MIB, 0);
     say("reserve", map(part, SIZE, PROT_NONE, ANON | MAP_FIXED | MAP_NORESERVE, -1) - part);
-    probe("reserved", part + PAGE, true, true);
+    probe("reserved", part + PAGE, true);
     count("rest", part, SIZE, SIZE + MIB, 0);
     say_result("unmap", UNMAP(memory, (size_t)64 << 30));
-    probe("gone", part + SIZE, false, false);
+    probe("gone", part + SIZE, false);
 }
 
 static void protection(void)
@@ -256,15 +256,15 @@ static void protection(void)
 
     say_result("read only", PROTECT(memory + MIB, SIZE - 2 * MIB, PROT_READ));
     count("read", memory, 0, SIZE, 0);
-    probe("write", memory + 5 * MIB + 100, true, true);
-    probe("write last", memory + SIZE - MIB - 1, true, true);
-    probe("write behind", memory + SIZE - MIB, true, true);
+    probe("write", memory + 5 * MIB + 100, true);
+    probe("write last", memory + SIZE - MIB - 1, true);
+    probe("write behind", memory + SIZE - MIB, true);
     say_result("none", PROTECT(memory + 2 * MIB, 9 * MIB, PROT_NONE));
-    probe("read", memory + 2 * MIB, false, true);
-    probe("write", memory + 11 * MIB - 1, true, true);
+    probe("read", memory + 2 * MIB, false);
+    probe("write", memory + 11 * MIB - 1, true);
     char *other = filled(SIZE);
     UNMAP(other, SIZE);
-    probe("read later", memory + 3 * MIB, false, true);
+    probe("read later", memory + 3 * MIB, false);
     say_result("executable", PROTECT(memory, SIZE, PROT_READ | PROT_EXEC));
     count("read", memory, 0, SIZE, 0);
     say_result("all", PROTECT(memory, SIZE, RW | PROT_EXEC));
@@ -275,8 +275,8 @@ static void protection(void)
     count("read", memory, 0, SIZE, 0);
     UNMAP(memory + 6 * MIB, MIB);
     say_result("over a hole", PROTECT(memory + 5 * MIB, 3 * MIB, PROT_READ));
-    probe("before", memory + 6 * MIB - 1, true, true);
-    probe("behind", memory + 7 * MIB, true, true);
+    probe("before", memory + 6 * MIB - 1, true);
+    probe("behind", memory + 7 * MIB, true);
     say_result("unaligned", PROTECT(memory + 1, PAGE, PROT_READ));
     say_result("wrong", PROTECT(memory, PAGE, 0x70));
     say_result("no size", PROTECT(memory, 0, PROT_READ));
@@ -294,7 +294,7 @@ static void neighbours(void)
     fill(memory, 0, SIZE);
     say_result("protect", PROTECT(memory + MIB, 9 * MIB, PROT_READ));
     count("read", memory, 0, SIZE, 0);
-    probe("write", memory + 7 * MIB, true, true);
+    probe("write", memory + 7 * MIB, true);
     PROTECT(memory, SIZE, RW);
     say_result("drop", ADVISE(memory + MIB, 9 * MIB, MADV_DONTNEED));
     count("half", memory, 0, SIZE, 0);
@@ -302,7 +302,7 @@ static void neighbours(void)
     char *moved = REMAP(memory, SIZE, SIZE + 4 * MIB, MREMAP_MAYMOVE);
     count("moved", moved, 0, SIZE + 4 * MIB, 0);
     say_result("unmap", UNMAP(moved + MIB, SIZE));
-    probe("gone", moved + 9 * MIB, false, false);
+    probe("gone", moved + 9 * MIB, false);
     count("first", moved, 0, MIB, 0);
     UNMAP(moved, SIZE + 4 * MIB);
 }
@@ -331,10 +331,10 @@ static void file_over_hole(int fd)
     say_result("unmap the first ones", UNMAP(chunk, 23 * PAGE));
     say("byte", chunk[23 * PAGE]);
     say_result("unmap one", UNMAP(chunk + 30 * PAGE, PAGE));
-    probe("gone", chunk + 30 * PAGE, false, false);
+    probe("gone", chunk + 30 * PAGE, false);
     say("byte", chunk[31 * PAGE]);
     say_result("unmap all", UNMAP(memory, SIZE));
-    probe("gone", chunk + 31 * PAGE, false, false);
+    probe("gone", chunk + 31 * PAGE, false);
 }
 
 static void files(void)
@@ -349,12 +349,12 @@ static void files(void)
     say_result("sync", CALL(msync, memory + 3 * MIB, 2 * MIB, MS_SYNC));
     say_result("pread", pread(fd, &byte, 1, 7 * PAGE));
     say("byte", byte);
-    probe("beyond the file", memory + 6 * MIB, false, true);
+    probe("beyond the file", memory + 6 * MIB, false);
     count("below", memory, 0, 3 * MIB, 0);
     count("above", memory, 7 * MIB, SIZE, 0);
     say_result("write from it", write(fd, memory + 3 * MIB, PAGE));
     say_result("unmap part", UNMAP(memory + 3 * MIB, MIB));
-    probe("gone", memory + 3 * MIB, false, false);
+    probe("gone", memory + 3 * MIB, false);
     say("byte", memory[4 * MIB]);
     say("private", map(memory + 2 * MIB, 2 * MIB, RW, MAP_PRIVATE | MAP_FIXED, fd) - memory);
     memory[2 * MIB] = 99;
@@ -371,7 +371,7 @@ static void files(void)
     fill(memory, MIB, 2 * MIB);
     count("filled", memory, MIB, 5 * MIB, 0);
     say_result("unmap all", UNMAP(memory, SIZE));
-    probe("gone", memory + 6 * MIB, false, false);
+    probe("gone", memory + 6 * MIB, false);
     char *again = filled(SIZE);
     count("again", again, 0, SIZE, 0);
     UNMAP(again, SIZE);
@@ -385,7 +385,7 @@ static void remapping(void)
 
     moved = REMAP(memory, SIZE, SIZE - 3 * MIB, 0);
     say("shrunk", moved - memory);
-    probe("gone", memory + SIZE - 3 * MIB, false, false);
+    probe("gone", memory + SIZE - 3 * MIB, false);
     moved = REMAP(memory, SIZE - 3 * MIB, SIZE + 8 * MIB, MREMAP_MAYMOVE);
     count("grown", moved, 0, SIZE + 8 * MIB, 0);
     fill(moved, 0, SIZE + 8 * MIB);
@@ -393,14 +393,14 @@ static void remapping(void)
     memory = REMAP_TO(moved, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, to + 2 * MIB + PAGE);
     say("fixed", memory - to);
     count("moved", memory, 0, SIZE, 0);
-    probe("source", moved, false, false);
+    probe("source", moved, false);
     count("source's rest", moved, SIZE, SIZE + 8 * MIB, 0);
     UNMAP(moved + SIZE, 8 * MIB);
     say_result("read only", PROTECT(memory, SIZE, PROT_READ));
     moved = REMAP(memory, SIZE, SIZE + MIB, MREMAP_MAYMOVE);
     count("moved", moved, 0, SIZE + MIB, 0);
-    probe("write", moved + 3 * MIB, true, true);
-    probe("write", moved + SIZE, true, true);
+    probe("write", moved + 3 * MIB, true);
+    probe("write", moved + SIZE, true);
     PROTECT(moved, SIZE + MIB, RW);
     memory = REMAP(moved, SIZE + MIB, SIZE + MIB, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
     count("left", moved, 0, SIZE + MIB, 0);
@@ -427,7 +427,7 @@ static void in_child(const char *what, const char *memory, size_t from, size_t t
     int status;
 
     if (child == 0) {
-        probe(what, (char *)memory + from, false, false);
+        probe(what, (char *)memory + from, false);
         if (got_signal == 0)
             count(what, memory, from, to, 0);
         _exit(0);
@@ -520,7 +520,7 @@ static void forking(void)
         count("child moved", moved, 0, 3 * MIB, 6 * MIB);
         count("child", memory, 0, 2 * MIB, 0);
         count("child", memory, 3 * MIB, 6 * MIB, 0);
-        probe("child", memory, true, true);
+        probe("child", memory, true);
         _exit(0);
     }
     memset(memory + 9 * MIB, 0, MIB);
@@ -634,7 +634,7 @@ static void read_then_written(void)
 
     read_scattered("filled", memory);
     PROTECT(memory, SIZE, PROT_READ);
-    probe("read only", memory + 5 * PAGE, true, true);
+    probe("read only", memory + 5 * PAGE, true);
     PROTECT(memory, SIZE, RW);
     write_scattered("writable again", memory, 101);
     PROTECT(memory, SIZE, PROT_NONE);
