@@ -3,7 +3,7 @@
 # gnuplot draws many points, a smoothed curve and a surface.
 . "$(dirname "$0")/lib.sh"
 need gnuplot
-points=$(pick 60000 600000)
+points=$(pick 60000 600000 10000)
 awk -v n="$points" 'BEGIN { for (i = 0; i < n; i++) print i, sin(i / 1000) * 100 + i * 7919 % 101 }' >"$work/points"
 cat >"$work/in" <<PLOT
 set terminal pngcairo size 1200,800

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Sourced by the tests here: real programs at a quarter of their peak memory, beside the plain run.
-# USWAP_PROGRAMS=full runs them at full size; short, the default, is what CI runs.
+# USWAP_PROGRAMS=full runs them at full size, quick as small as proves something, for every `make check`.
 #
 # The peak is that of the largest process of a program; its budget is shared by all its processes, and the
 # statistics are theirs together.
@@ -21,9 +21,13 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 143' TERM INT HUP
 
-# pick SHORT FULL: the one of this form.
+# pick SHORT FULL [QUICK]: the one of this form.
 pick() {
-    if [ "$form" = full ]; then echo "$2"; else echo "$1"; fi
+    case $form in
+    full) echo "$2" ;;
+    quick) echo "${3:-$1}" ;;
+    *) echo "$1" ;;
+    esac
 }
 
 # need PROGRAM...: skip the test when one is not installed; install-deps check-programs does that.

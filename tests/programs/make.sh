@@ -3,7 +3,7 @@
 # make -j2 of a small project: make, shells, compilers, ar and ld, all of them under uswap.
 . "$(dirname "$0")/lib.sh"
 need make gcc ar
-files=$(pick 8 40)
+files=$(pick 8 40 2)
 
 # make_project NAME
 make_project() {

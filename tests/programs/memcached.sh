@@ -3,7 +3,7 @@
 # memcached: what was set is what several clients get, at once and in two orders.
 . "$(dirname "$0")/lib.sh"
 need memcached
-count=$(pick 30000 500000)
+count=$(pick 30000 500000 12000)
 
 # requests BEGIN STEP: of the keys from there on; the answer to each, too, as it must be.
 awk -v n="$count" -v dir="$work" 'BEGIN { ORS = "\r\n"; for (i = 0; i < n; i++) {

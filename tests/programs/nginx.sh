@@ -5,7 +5,7 @@
 # it: workers that were killed would leave no statistics.
 . "$(dirname "$0")/lib.sh"
 need nginx wrk curl
-clients=$(pick 160 500)
+clients=$(pick 160 500 80)
 mkdir "$work/www"
 cat >"$work/post.lua" <<'LUA'
 wrk.method = "POST"
@@ -56,7 +56,7 @@ start() {
 }
 
 load() {
-    wrk -t 2 -c "$clients" -d "$(pick 6 30)" -s "$work/post.lua" --timeout 30s "http://127.0.0.1:$port/pass" \
+    wrk -t 2 -c "$clients" -d "$(pick 6 30 1)" -s "$work/post.lua" --timeout 30s "http://127.0.0.1:$port/pass" \
         >"$work/wrk"
 }
 

@@ -35,5 +35,5 @@ if (isMainThread) {
   parentPort.postMessage(work(workerData));
 }
 JS
-same_at_quarter node --max-old-space-size=2000 "$work/program.js" "$(pick 60000 400000)" "$(pick 73 307)"
+same_at_quarter node --max-old-space-size=2000 "$work/program.js" "$(pick 60000 400000 3000)" "$(pick 73 307 13)"
 finish
