@@ -67,21 +67,29 @@ static void become_nobody(void)
         _exit(126);
 }
 
-/* What a case that failed or was killed has left in shared memory: its regions and pools, which
- * have its process in their names (shared_kit.c). Returns how many there were. */
+/* Whether a file in shared memory is a region or pool of this case's process, which has that in its
+ * name (shared_kit.c); 0: of one that is gone. */
+static bool is_shared_of(const char *name, pid_t pid)
+{
+    const char *at = strstr(name, "-test-");
+    pid_t number = at ? (pid_t)strtol(at + strlen("-test-"), NULL, 10) : 0;
+
+    if (number <= 0 || strncmp(name, "uswap-", strlen("uswap-")))
+        return false;
+    return pid ? number == pid : kill(number, 0) && errno == ESRCH;
+}
+
+/* What a case that failed or was killed has left in shared memory; 0: what cases of programs that
+ * were killed have. Returns how many there were. */
 static unsigned remove_shared(pid_t pid)
 {
     struct dirent *file;
     unsigned found = 0;
-    char part[32];
 
-    snprintf(part, sizeof(part), "-test-%d", (int)pid);
     DIR *files = opendir("/dev/shm");
-    while (files && (file = readdir(files))) {
-        const char *at = strstr(file->d_name, part);
-        if (at && (at[strlen(part)] == '\0' || at[strlen(part)] == '-'))
+    while (files && (file = readdir(files)))
+        if (is_shared_of(file->d_name, pid))
             found += unlinkat(dirfd(files), file->d_name, 0) == 0;
-    }
     if (files)
         closedir(files);
     return found;
@@ -329,6 +337,7 @@ int engine_test_main(int argc, char **argv, const struct engine_case *cases, siz
     struct CMUnitTest *tests = calloc(count, sizeof(*tests));
     if (!tests)
         return 1;
+    remove_shared(0);
     self.seed = choose_seed(argc, argv);
     printf("seed %llu\n", (unsigned long long)self.seed);
     for (size_t i = 0; i < count; i++)
