@@ -39,8 +39,10 @@
 #define BATCHES 64
 #define WRITES  64
 
-/* A small step masks so many pages here and there, or more of them in a row. */
-#define MEANWHILE_RUNS 3
+/* A small step masks so many pages here and there, or more of them in a row; few where that does
+ * not cost more than many, so that the read that is waited for hides it. */
+#define MEANWHILE_RUNS  3
+#define MEANWHILE_PAGES 8
 
 /* What the swap thread is asked to write at once. */
 #define TASK_PAGES 128
@@ -487,21 +489,36 @@ static uint32_t drop_some(object_t *victims, unsigned *count)
 }
 
 /* The next victims. */
-static unsigned claim(object_t *victims, uint32_t pages, unsigned runs)
+static unsigned claim(object_t *victims, uint32_t pages)
 {
-    struct pool_wish wish = {EVICT_STEP_MAX, pages, runs};
+    struct pool_wish wish = {EVICT_STEP_MAX, pages, EVICT_STEP_MAX, EVICT_STEP_MAX};
 
     return pool_claim_victims(victims, &wish);
 }
 
-/* The next victims leave the window: the clean ones for good, the others for frames. */
-static uint32_t leave_step(uint32_t pages, unsigned runs)
+static unsigned claim_meanwhile(object_t *victims)
 {
-    object_t victims[EVICT_STEP_MAX];
-    unsigned count = claim(victims, pages, runs);
+    static const struct pool_wish few = {MEANWHILE_PAGES, MEANWHILE_PAGES, MEANWHILE_RUNS, 1};
+    static const struct pool_wish many = {EVICT_STEP_MAX, EVICT_STEP_MAX, MEANWHILE_RUNS,
+                                          MASK_DROPS};
+
+    return pool_claim_victims(victims, mask_flush_is_cheap() ? &few : &many);
+}
+
+/* Victims leave the window: the clean ones for good, the others for frames. */
+static uint32_t leave(object_t *victims, unsigned count)
+{
     uint32_t dropped = drop_some(victims, &count);
 
     return dropped + (count ? evict_mask(victims, count) : 0);
+}
+
+static uint32_t leave_step(uint32_t pages)
+{
+    object_t victims[EVICT_STEP_MAX];
+    unsigned count = claim(victims, pages);
+
+    return leave(victims, count);
 }
 
 /* How many pages should stay masked. */
@@ -523,7 +540,7 @@ uint32_t evict_step(uint32_t pages)
     uint32_t left = 0, freed = 0, balanced = pack_balance();
 
     if (pool_masked_pages() < masked_target() + pages)
-        left = leave_step(pages, EVICT_STEP_MAX);
+        left = leave_step(pages);
     if (pool_masked_pages() >= masked_target() || !left)
         freed = write_step(pages, false);
     if (!left && !freed && !balanced)
@@ -534,7 +551,7 @@ uint32_t evict_step(uint32_t pages)
 uint32_t evict_sample(uint32_t pages)
 {
     object_t victims[EVICT_STEP_MAX];
-    unsigned count = claim(victims, pages, EVICT_STEP_MAX);
+    unsigned count = claim(victims, pages);
 
     return count ? evict_mask(victims, count) : 0;
 }
@@ -564,9 +581,11 @@ static bool start_write_task(void)
     return true;
 }
 
-bool evict_meanwhile(uint32_t pages)
+bool evict_meanwhile(void)
 {
+    object_t victims[EVICT_STEP_MAX];
+
     if (pool_masked_pages() >= masked_target() + TASK_PAGES)
         return start_write_task();
-    return leave_step(pages, MEANWHILE_RUNS) != 0;
+    return leave(victims, claim_meanwhile(victims)) != 0;
 }

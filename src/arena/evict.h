@@ -21,11 +21,11 @@ int evict_init(void) must_check;
 uint32_t evict_step(uint32_t pages);
 
 /*
- * A small step towards free frames, of some microseconds, for while a read is waited for: mask the
- * next victims, up to so many pages, or have the swap thread write those masked longest. Returns
- * false when there is nothing to do.
+ * A small step towards free frames, of some microseconds, for while a read is waited for: mask or
+ * drop the next victims, or have the swap thread write those masked longest. Returns false when
+ * there is nothing to do.
  */
-bool evict_meanwhile(uint32_t pages);
+bool evict_meanwhile(void);
 
 /* The two halves of a step, one at a time: mask the next victims, clean ones as well, for a look
  * whether they are used; and have those masked longest leave. Return pages, as above. */

@@ -375,7 +375,7 @@ void supply_meanwhile(uint32_t pages)
     make_room();
     if (!is_short() || has_little() || lend_ask(to_ask(atomic_load(&supply.low))))
         return;
-    while (is_short() && evict_meanwhile(EVICT_STEP_MAX) && clock_now_ns() < end)
+    while (is_short() && evict_meanwhile() && clock_now_ns() < end)
         ;
 }
 

@@ -68,9 +68,13 @@ bool mask_present(const void *page);
 /* Drop the pages of a range: they are missing afterwards. */
 void mask_drop(void *address, size_t size);
 
-/* The same for up to MASK_DROPS ranges at once, for little more than the cost of one. */
+/* The same for up to MASK_DROPS ranges, by a call each or one for all. */
 #define MASK_DROPS 64
 void mask_drop_ranges(const struct iovec *ranges, unsigned count);
+
+/* Whether a page is flushed from the TLBs in some microseconds now, as no other CPU runs the
+ * program: then little is gained by moving or dropping many pages at a time. */
+bool mask_flush_is_cheap(void) must_check;
 
 /* Make every access to the range a true SIGSEGV, or end that. */
 void mask_forbid(void *address, size_t size);

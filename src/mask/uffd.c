@@ -36,9 +36,6 @@ struct uffdio_move {
 };
 #define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
 #endif
-#ifndef PIDFD_SELF
-#define PIDFD_SELF (-10001) /* the thread group */
-#endif
 
 /* How often a call that the kernel asks to repeat is repeated before it counts as failed. */
 #define RETRIES 1000
@@ -501,28 +498,6 @@ int mask_fill_zero(void *address, size_t size)
             return error;
     }
     return 0;
-}
-
-/* The kernel drops nothing that is locked: whoever locked it behind our back loses that. */
-void mask_drop(void *address, size_t size)
-{
-    if (sys_call(SYS_madvise, address, size, MADV_DONTNEED) == -EINVAL) {
-        sys_call(SYS_munlock, address, size);
-        sys_call(SYS_madvise, address, size, MADV_DONTNEED);
-    }
-}
-
-/* Kernels before 6.15 do not know PIDFD_SELF, or drop nothing by this call. */
-void mask_drop_ranges(const struct iovec *ranges, unsigned count)
-{
-    size_t size = 0;
-
-    for (unsigned i = 0; i < count; i++)
-        size += ranges[i].iov_len;
-    if (sys_call(SYS_process_madvise, PIDFD_SELF, ranges, count, MADV_DONTNEED, 0) == (long)size)
-        return;
-    for (unsigned i = 0; i < count; i++)
-        mask_drop(ranges[i].iov_base, ranges[i].iov_len);
 }
 
 void mask_forbid(void *address, size_t size)

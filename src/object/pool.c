@@ -228,37 +228,55 @@ static unsigned claim_beside(object_t *victims, unsigned most)
     return claimed;
 }
 
-/* How many objects like this one, and including it, a wish has room for; at least one. */
-static unsigned room_for(object_t object, const struct pool_wish *wish, unsigned claimed,
-                         uint32_t pages)
-{
-    uint64_t by_pages = max_u64((wish->pages - pages) / object_pages(object), 1);
+/* What was claimed for a wish. */
+struct claimed {
+    unsigned objects;
+    uint32_t pages;
+    unsigned runs;
+    unsigned drops;
+};
 
-    return (unsigned)min_u64(wish->objects - claimed, by_pages);
+static bool has_room(const struct pool_wish *wish, const struct claimed *claimed)
+{
+    return claimed->objects < wish->objects && claimed->pages < wish->pages &&
+           claimed->runs <= wish->runs && claimed->drops < wish->drops;
+}
+
+/* How many objects like this one, which can be dropped, there is room for, including it; at least
+ * one. */
+static unsigned room_for(object_t object, const struct pool_wish *wish,
+                         const struct claimed *claimed)
+{
+    uint64_t by_pages = max_u64((wish->pages - claimed->pages) / object_pages(object), 1);
+    uint64_t by_drops = wish->drops - claimed->drops;
+
+    return (unsigned)min_u64(wish->objects - claimed->objects, min_u64(by_pages, by_drops));
 }
 
 unsigned pool_claim_victims(object_t *victims, const struct pool_wish *wish)
 {
-    unsigned claimed = 0, runs = 0, looks = 4 * wish->objects + 64;
-    uint32_t pages = 0;
+    struct claimed claimed = {0};
+    unsigned looks = 4 * wish->objects + 64;
 
     lock_take(&pool.lock);
-    while (claimed < wish->objects && pages < wish->pages && runs <= wish->runs) {
+    while (has_room(wish, &claimed)) {
         struct ring *ring = ring_to_shrink();
         struct ring *other = ring == &pool.cold ? &pool.hot : &pool.cold;
-        object_t *victim = &victims[claimed];
+        object_t *victim = &victims[claimed.objects];
         unsigned count = 1;
         if (!claim_one(ring, victim, &looks) && !claim_one(other, victim, &looks))
             break;
-        if (pool_may_drop(object_load(*victim)))
-            count += claim_beside(victim, room_for(*victim, wish, claimed, pages) - 1);
-        else
-            runs += !follows(victims, claimed);
-        pages += count * object_pages(*victim);
-        claimed += count;
+        if (pool_may_drop(object_load(*victim))) {
+            count += claim_beside(victim, room_for(*victim, wish, &claimed) - 1);
+            claimed.drops += count;
+        } else {
+            claimed.runs += !follows(victims, claimed.objects);
+        }
+        claimed.pages += count * object_pages(*victim);
+        claimed.objects += count;
     }
     lock_drop(&pool.lock);
-    return claimed;
+    return claimed.objects;
 }
 
 unsigned pool_claim_masked(object_t *victims, unsigned max_objects, uint32_t max_pages)

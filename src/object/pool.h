@@ -39,12 +39,13 @@ static inline bool pool_may_drop(uint64_t word)
     return object_is_clean(word) && !(word & OBJECT_HOT);
 }
 
-/* How many objects to claim: up to so many pages together (at least one object), and of those that
- * cannot be dropped up to so many runs of neighbours. */
+/* How many objects to claim: up to so many pages together (at least one object), of those that
+ * cannot be dropped up to so many runs of neighbours, and so many of those that can. */
 struct pool_wish {
     unsigned objects;
     uint32_t pages;
     unsigned runs;
+    unsigned drops;
 };
 
 /* Claim the objects that should be masked or dropped next. Returns how many; they are the caller's.

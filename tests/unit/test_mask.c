@@ -5,6 +5,8 @@
 #include "cmocka_all.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -119,6 +121,47 @@ static void what_is_missing_becomes_zeros(void **state)
         assert_int_equal(there[i * PAGE_SIZE], 0);
 }
 
+/* Each third page is dropped, and no other. */
+static void drop_a_third(void)
+{
+    struct iovec ranges[MASK_DROPS];
+
+    fill_pages(here, 3 * MASK_DROPS);
+    for (unsigned i = 0; i < MASK_DROPS; i++)
+        ranges[i] = (struct iovec){here + 3 * (size_t)i * PAGE_SIZE, PAGE_SIZE};
+    mask_drop_ranges(ranges, MASK_DROPS);
+    for (unsigned i = 0; i < 3 * MASK_DROPS; i++) {
+        assert_int_equal(mask_present(here + i * PAGE_SIZE), i % 3 != 0);
+        if (i % 3)
+            assert_int_equal(here[i * PAGE_SIZE], (char)(i + 1));
+    }
+    mask_drop(here, SIZE);
+}
+
+static _Atomic bool spinning;
+
+static void *spin(void *argument)
+{
+    while (atomic_load(&spinning))
+        ;
+    return NULL;
+}
+
+/* By a call each, and, where a thread on another CPU makes that slow, by one call for all. */
+static void pages_here_and_there_are_dropped(void **state)
+{
+    pthread_t thread;
+
+    drop_a_third();
+    atomic_store(&spinning, true);
+    assert_int_equal(pthread_create(&thread, NULL, spin, NULL), 0);
+    for (unsigned i = 0; i < 20; i++)
+        drop_a_third();
+    atomic_store(&spinning, false);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    drop_a_third();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +169,7 @@ int main(void)
         cmocka_unit_test_teardown(what_was_moved_already_counts_as_moved, drop_all),
         cmocka_unit_test_teardown(a_page_in_the_way_stops_the_move, drop_all),
         cmocka_unit_test_teardown(what_is_missing_becomes_zeros, drop_all),
+        cmocka_unit_test_teardown(pages_here_and_there_are_dropped, drop_all),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);

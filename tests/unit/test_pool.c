@@ -115,7 +115,7 @@ static void add_in_turn(object_t first, uint32_t count, uint64_t flags)
 
 static unsigned claim(object_t *victims, unsigned most)
 {
-    struct pool_wish wish = {most, most, most};
+    struct pool_wish wish = {most, most, most, most};
 
     return pool_claim_victims(victims, &wish);
 }
@@ -165,6 +165,22 @@ static void only_what_may_be_dropped_leaves_with_others(void **state)
     assert_int_equal(object_state_of(object_load(first + 2)), OBJECT_RESIDENT);
 }
 
+/* Victims that can be dropped count by themselves: a small step takes one of them, and more of
+ * others. */
+static void a_wish_limits_what_is_dropped(void **state)
+{
+    struct pool_wish wish = {.objects = 8, .pages = 8, .runs = 8, .drops = 2};
+    object_t first = CHUNK_PAGES + 64, victims[8];
+
+    drain();
+    add_in_turn(first, 2, 0);
+    add_in_turn(first + 2, 8, CLEAN);
+    assert_int_equal(pool_claim_victims(victims, &wish), 6);
+    wish.drops = 1;
+    assert_int_equal(pool_claim_victims(victims, &wish), 1);
+    drain();
+}
+
 static int set_up(void **state)
 {
     const char *reason;
@@ -183,6 +199,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(masking_keeps_the_mark_of_read_ahead),
         cmocka_unit_test(clean_objects_of_a_chunk_leave_together),
         cmocka_unit_test(only_what_may_be_dropped_leaves_with_others),
+        cmocka_unit_test(a_wish_limits_what_is_dropped),
     };
 
     seeded = random_start(argc, argv);
