@@ -4,6 +4,7 @@
 #include "cold.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -57,9 +58,24 @@ static void access_wildly(const char *what, volatile char *address, bool writes)
     say("address", seen.si_addr == address, "", 0);
 }
 
+/* Of a file of one page that has become shorter. */
+static char *map_truncated(void)
+{
+    int file = open(".", O_TMPFILE | O_RDWR, 0600);
+    char *page = NULL;
+
+    if (file >= 0 && ftruncate(file, PAGE) == 0)
+        page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (!page || page == MAP_FAILED || ftruncate(file, 0))
+        exit(1);
+    close(file);
+    return page;
+}
+
 static void wild_accesses(enum way way)
 {
     char *page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *truncated = map_truncated();
 
     if (way != BY_NAME)
         return;
@@ -69,8 +85,13 @@ static void wild_accesses(enum way way)
     access_wildly("beyond the heap", touched + ((size_t)1 << 42), false);
     access_wildly("beyond the heap, written", touched + ((size_t)1 << 42) + PAGE, true);
     access_wildly("read only", page, true);
+    install(SIGBUS, 0);
+    access_wildly("behind the end of the file", truncated, false);
+    access_wildly("behind the end of the file, written", truncated + 8, true);
     signal(SIGSEGV, SIG_DFL);
+    signal(SIGBUS, SIG_DFL);
     munmap(page, PAGE);
+    munmap(truncated, PAGE);
 }
 
 static void left_ten_thousand_times(enum way way)
@@ -115,6 +136,50 @@ static void end_by(enum way way)
         waitpid(child, &status, 0);
         say("ended by", WIFSIGNALED(status) ? WTERMSIG(status) : -1, "", 0);
     }
+}
+
+/* Whether a wild access is caught, left to the default, ignored or blocked, and with a core file or
+ * without. */
+static void die_wildly(volatile char *address, int how, rlim_t core)
+{
+    struct rlimit limit = {core, core};
+    sigset_t set;
+
+    setrlimit(RLIMIT_CORE, &limit);
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    if (how == 1)
+        signal(SIGSEGV, SIG_IGN);
+    if (how == 2)
+        sigprocmask(SIG_BLOCK, &set, NULL);
+    push_out();
+    *address = 1;
+    _exit(1);
+}
+
+static void dies_wildly(enum way way)
+{
+    char place[] = "uswap-core-XXXXXX";
+    char command[64];
+
+    if (way != BY_NAME)
+        return;
+    prepare();
+    if (!mkdtemp(place) || chdir(place))
+        exit(1);
+    fflush(stdout);
+    for (int i = 0; i < 12; i++) {
+        volatile char *address = i % 2 ? touched + ((size_t)1 << 42) : nowhere;
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0)
+            die_wildly(address, i / 2 % 3, i < 6 ? 0 : RLIM_INFINITY);
+        waitpid(child, &status, 0);
+        say("ended by", WIFSIGNALED(status) ? WTERMSIG(status) : -1, "", 0);
+        say("a core", WIFSIGNALED(status) && WCOREDUMP(status), "", 0);
+    }
+    snprintf(command, sizeof(command), "cd .. && rm -r %s", place);
+    say("cleared", system(command) || chdir(".."), "", 0);
 }
 
 static void add_value(int signo, siginfo_t *info, void *context)
@@ -280,6 +345,7 @@ int main(void)
         {"wild accesses", wild_accesses},
         {"left 10000 times", left_ten_thousand_times},
         {"end by", end_by},
+        {"dies wildly", dies_wildly},
         {"queued", queued},
         {"flags", flags},
         {"waits", waits},
