@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program is a search tree over the numbers of the calls that take pointers; its leaves jump to
- * one block for each set of pointer arguments. Calls that are not in the tree are allowed whatever
- * their arguments: the kernel finds that out by itself and does not run the filter for them.
+ * The program is a search tree over the numbers of the calls; a leaf is a run of numbers with the
+ * same set of pointer arguments, and jumps to the block for that set. Calls without any are allowed
+ * whatever their arguments: the kernel finds that out by itself and does not run the filter for
+ * them.
  *
  * A call with a number that no kernel has asks whether the filter is there: it answers with an
  * error that no kernel gives. Its arguments tell the window and the layout of this filter, so that
@@ -34,8 +35,9 @@
 struct program {
     struct sock_filter code[PROGRAM_MAX];
     unsigned length;
-    unsigned block[SETS]; /* where the code for a set begins */
-    uint16_t numbers[GUARD_CALLS];
+    unsigned block[SETS];       /* where the code for a set begins */
+    unsigned trap[SETS];        /* its jump to what traps the call */
+    uint16_t runs[GUARD_CALLS]; /* the first number of each */
     unsigned count;
 };
 
@@ -107,7 +109,7 @@ static void emit_block(struct program *program, unsigned set)
         emit_if_equal(program, (uint32_t)(window.base >> window.shift), (uint8_t)(3 * left + 1), 0);
     }
     emit_return(program, SECCOMP_RET_ALLOW);
-    emit_trap(program);
+    program->trap[set] = emit(program, BPF_JMP | BPF_JA, 0);
 }
 
 static void emit_probe(struct program *program)
@@ -144,19 +146,17 @@ static void aim(struct program *program, unsigned jump)
     program->code[jump].k = program->length - jump - 1;
 }
 
-/* The tree over numbers[first .. end); the jumps of its leaves go down to blocks that are not there
+/* The tree over runs[first .. end); the jumps of its leaves go down to blocks that are not there
  * yet. */
 static void emit_tree(struct program *program, unsigned first, unsigned end, unsigned leaves[])
 {
     if (end - first == 1) {
-        emit_if_equal(program, program->numbers[first], 1, 0);
-        emit_return(program, SECCOMP_RET_ALLOW);
         leaves[first] = emit(program, BPF_JMP | BPF_JA, 0);
         return;
     }
 
     unsigned middle = first + (end - first) / 2;
-    emit(program, BPF_JMP | BPF_JGE | BPF_K, program->numbers[middle]);
+    emit(program, BPF_JMP | BPF_JGE | BPF_K, program->runs[middle]);
     program->code[program->length - 1].jt = 1;
     unsigned to_left = emit(program, BPF_JMP | BPF_JA, 0);
     emit_tree(program, middle, end, leaves);
@@ -171,11 +171,11 @@ static unsigned pointers_of(uint16_t number)
     return call ? guard_table_pointers(call) : 0;
 }
 
-static void collect_numbers(struct program *program)
+static void collect_runs(struct program *program)
 {
     for (uint16_t number = 0; number < GUARD_CALLS; number++)
-        if (pointers_of(number))
-            program->numbers[program->count++] = number;
+        if (number == 0 || pointers_of(number) != pointers_of(number - 1))
+            program->runs[program->count++] = number;
 }
 
 static void emit_program(struct program *program)
@@ -193,11 +193,15 @@ static void emit_program(struct program *program)
     emit_tree(program, 0, program->count, leaves);
 
     for (unsigned i = 0; i < program->count; i++) {
-        unsigned set = pointers_of(program->numbers[i]);
+        unsigned set = pointers_of(program->runs[i]);
         if (!program->block[set])
             emit_block(program, set);
         program->code[leaves[i]].k = program->block[set] - leaves[i] - 1;
     }
+    for (unsigned set = 0; set < SETS; set++)
+        if (program->block[set])
+            aim(program, program->trap[set]);
+    emit_trap(program);
     aim(program, to_probe);
     emit_beyond(program);
 }
@@ -232,7 +236,7 @@ int guard_filter_start(void)
     if (in_force())
         return 0;
     if (!program.count) {
-        collect_numbers(&program);
+        collect_runs(&program);
         emit_program(&program);
     }
     return install(&program);

@@ -29,6 +29,7 @@
 #include "heap/guard/guard_signal.h"
 #include "heap/libc.h"
 
+#include <emmintrin.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -128,15 +129,31 @@ static bool open_thread(int memory, const uint8_t *move)
     return is_start && overwrite(memory, move, move_trapped, MOVE_SIZE);
 }
 
-/* The next move of the number; by memchr(), for the whole text is searched when a program starts.
- */
+#define STEP sizeof(__m128i)
+_Static_assert(STEP + MOVE_SIZE <= BEHIND, "nothing behind the text is read");
+
+/* Where in the next bytes, a bit each, the first two of the move stand. */
+static unsigned begins_move(const uint8_t *at)
+{
+    __m128i first = _mm_loadu_si128((const __m128i *)at);
+    __m128i second = _mm_loadu_si128((const __m128i *)(at + 1));
+    __m128i both = _mm_and_si128(_mm_cmpeq_epi8(first, _mm_set1_epi8((char)move_number[0])),
+                                 _mm_cmpeq_epi8(second, _mm_set1_epi8((char)move_number[1])));
+
+    return (unsigned)_mm_movemask_epi8(both);
+}
+
+/* The next move of the number; many bytes at once, for the whole text is searched when a program
+ * starts. */
 static const uint8_t *next_move(const uint8_t *from, const uint8_t *end)
 {
-    const uint8_t *at = from;
-
-    while ((at = memchr(at + 1, move_number[1], (size_t)(end - at - 1))))
-        if (memcmp(at - 1, move_number, MOVE_SIZE) == 0)
-            return at - 1;
+    for (const uint8_t *at = from; at < end; at += STEP) {
+        for (unsigned found = begins_move(at); found; found &= found - 1) {
+            const uint8_t *move = at + __builtin_ctz(found);
+            if (memcmp(move, move_number, MOVE_SIZE) == 0)
+                return move < end ? move : NULL;
+        }
+    }
     return NULL;
 }
 
