@@ -124,12 +124,12 @@ test_race() {
 test_members() {
     local idle stopped killed before
     "$USWAP" pool create $pool --ram 48M --min-per-process 2M
-    member idle $pool 40 30 hold
+    member idle $pool 40 60 hold
     idle=$!
     until_true 'one member has all it needs' 10 holds_more $pool 40000 $idle
-    member active $pool 40 8 random
+    member active $pool 40 20 random
     active=$!
-    until_true 'an idle member gives its memory up' 8 holds_less $pool 16384 $idle
+    until_true 'an idle member gives its memory up' 18 holds_less $pool 16384 $idle
     expect 'the active one has it' holds_more $pool 24000 $active
     wait $active
     expect 'every word was right' grep -q '^peak' "$work/active"
