@@ -168,6 +168,8 @@ static bool use_room(uint32_t count)
     uint64_t free = frame_free_count();
     uint32_t missing = free < count ? (uint32_t)(count - free) : 1;
 
+    if (room <= 0 && has_little())
+        budget_settle(); /* what there is, until it is enough */
     if (room <= 0 || lend_must_leave_room())
         return false;
     missing = (uint32_t)min_u64(missing, (uint64_t)room);

@@ -178,6 +178,23 @@ static uint32_t spare(const struct credit *credit)
                              atomic_load_explicit(&credit->reserve, memory_order_relaxed));
 }
 
+/* So much more is used than held: hold what of it there is, so that it comes bit by bit. */
+static void gather(struct credit *credit, uint64_t wanted)
+{
+    sigblock_mask mask = sigblock_enter();
+    int64_t free = ledger_free(credit->ledger);
+    uint32_t held;
+
+    lock_take(&credit->lock);
+    held = credit_held(credit);
+    if (wanted > held && free > 0 &&
+        ledger_take(credit->ledger, credit->member,
+                    (uint32_t)min_u64((uint64_t)free, wanted - held)))
+        set_held(credit, (uint32_t)ledger_held(credit->ledger, credit->member));
+    lock_drop(&credit->lock);
+    sigblock_leave(mask);
+}
+
 void credit_settle(struct credit *credit, uint32_t extra)
 {
     uint64_t now = load(credit);
@@ -185,11 +202,13 @@ void credit_settle(struct credit *credit, uint32_t extra)
 
     if (!credit->ledger)
         return;
-    if (unlikely(wanted > held_of(now)))
-        raise_held(credit, wanted, false);
-    else if (unlikely(held_of(now) > wanted + 2 * (uint64_t)spare(credit)) &&
-             held_of(now) > credit->floor)
+    if (unlikely(wanted > held_of(now))) {
+        if (!raise_held(credit, wanted, false))
+            gather(credit, wanted);
+    } else if (unlikely(held_of(now) > wanted + 2 * (uint64_t)spare(credit)) &&
+               held_of(now) > credit->floor) {
         give_back(credit, extra, spare(credit));
+    }
 }
 
 void credit_return(struct credit *credit, uint32_t extra)

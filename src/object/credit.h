@@ -63,8 +63,8 @@ void credit_set_used(struct credit *credit, uint32_t pages);
 /* What is kept for the next ones who use some, in pages; a batch at least. */
 void credit_set_reserve(struct credit *credit, uint32_t pages);
 
-/* Borrow what is used more than held, if there is any; give back what is held beyond twice the
- * reserve. */
+/* Borrow what is used more than held, or what there is of it; give back what is held beyond twice
+ * the reserve. */
 void credit_settle(struct credit *credit, uint32_t extra);
 
 /* Give back all that is held in vain, at once. */

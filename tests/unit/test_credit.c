@@ -170,12 +170,31 @@ static void threads_keep_the_limit(void **state)
     expect_sound(none);
 }
 
+static void what_is_missing_comes_bit_by_bit(void **state)
+{
+    uint32_t most = LIMIT - FLOOR - 32, missing = 200;
+
+    assert_int_equal(credit_take(&credits[0], most, 0), most);
+    assert_int_equal(ledger_free(&ledger), 16);
+    credit_settle(&credits[1], missing);
+    assert_int_equal(credit_held(&credits[1]), FLOOR + 16);
+    assert_int_equal(ledger_free(&ledger), 0);
+    assert_int_equal(credit_take(&credits[1], 1, missing), 0);
+    credit_give(&credits[0], 1000);
+    credit_settle(&credits[0], 0);
+    credit_settle(&credits[1], missing);
+    assert_true(credit_held(&credits[1]) >= missing);
+    assert_int_equal(ledger_held(&ledger, 1), credit_held(&credits[1]));
+    assert_true(ledger_free(&ledger) >= 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_private_credit_is_what_it_was_set_to),
         cmocka_unit_test_setup(two_members_borrow_from_one_ledger, share),
         cmocka_unit_test_setup(what_is_beyond_the_limit_is_to_be_given_back, share),
+        cmocka_unit_test_setup(what_is_missing_comes_bit_by_bit, share),
         cmocka_unit_test_setup(threads_keep_the_limit, share),
     };
 
