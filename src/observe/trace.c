@@ -50,12 +50,7 @@ static __thread struct {
 
 static struct trace_ring *my_ring(void)
 {
-    struct trace_ring *ring = &job.rings[status_shard() - status_page.shards];
-
-    if (unlikely(!atomic_load_explicit(&ring->used, memory_order_relaxed)) &&
-        !atomic_exchange(&ring->used, true))
-        meta_charge(sizeof(*ring));
-    return ring;
+    return &job.rings[status_shard() - status_page.shards];
 }
 
 static void put(const struct trace_record *record, const void *data)
@@ -230,6 +225,8 @@ void trace_fork_child(void)
 {
     if (!trace_is_on())
         return;
+    for (unsigned i = 0; i < TRACE_RINGS; i++)
+        meta_charge(-(int64_t)atomic_load(&job.rings[i].charged));
     meta_trim(job.rings, TRACE_RINGS * sizeof(struct trace_ring));
     memset(&mine, 0, sizeof(mine));
     trace_run_open = false;

@@ -47,11 +47,12 @@ static _Atomic uint32_t thread_wanted; /* 1: it is there, or cannot be */
 static _Atomic uint32_t calls;         /* futex: advances when it is to fetch */
 static _Atomic uint32_t finishing;     /* futex: 1 asked for, 2 done */
 
-/* A block that is being filled. */
+/* A block that is being filled. What it takes is charged as far as it has been filled. */
 static struct {
     struct trace_block head;
     char data[128 * KIB] __attribute__((aligned(8)));
 } block;
+static size_t block_charged;
 
 /* ---- The file ---- */
 
@@ -77,8 +78,19 @@ static void write_all(const void *data, size_t size)
     written += size;
 }
 
+static void charge_block(size_t size)
+{
+    size_t bytes = align_up(sizeof(block.head) + size, PAGE_SIZE);
+
+    if (bytes <= block_charged)
+        return;
+    meta_charge((int64_t)(bytes - block_charged));
+    block_charged = bytes;
+}
+
 static void write_block(enum trace_block_type type, size_t size)
 {
+    charge_block(size);
     if (written + size > FILE_MAX_BYTES)
         fail(-EFBIG);
     block.head = (struct trace_block){.magic = TRACE_BLOCK_MAGIC,
@@ -144,7 +156,6 @@ int trace_file_open(const struct trace_job *given)
         return (int)fd;
     job = given;
     trace_fd = fd_move_high((int)fd);
-    meta_charge(sizeof(block));
     trace_on = true;
     write_header();
     return trace_on ? 0 : -EIO;
@@ -208,24 +219,32 @@ static uint32_t append_loss(struct trace_ring *ring, uint32_t count)
     return count;
 }
 
-/* Room for the records that are appended behind those that were fetched. */
-#define BLOCK_RECORDS (sizeof(block.data) / sizeof(struct trace_record) - 3)
-_Static_assert(BLOCK_RECORDS >= TRACE_RING_RECORDS, "a ring is fetched at once");
+/* Of a ring, into one block: what is not needed is not touched. */
+#define BLOCK_RECORDS 512
+_Static_assert((BLOCK_RECORDS + 3) * sizeof(struct trace_record) <= sizeof(block.data),
+               "there is room for what is appended");
 
+/* Returns how many cells it has fetched. */
+static uint32_t fetch_block(struct trace_ring *ring)
+{
+    uint32_t fetched = trace_ring_fetch(ring, records(), BLOCK_RECORDS);
+    uint32_t count = append_loss(ring, fetched);
+
+    if (!count)
+        return 0;
+    trace_modules_look(records(), count);
+    count = append_levels(count);
+    write_block(TRACE_RECORDS, count * sizeof(struct trace_record));
+    return fetched;
+}
+
+/* Of each ring what it can hold, not all that is put into it meanwhile. */
 static void fetch_all(void)
 {
-    for (unsigned i = 0; trace_on && i < TRACE_RINGS; i++) {
-        struct trace_ring *ring = &job->rings[i];
-        uint32_t count;
-        if (!atomic_load_explicit(&ring->used, memory_order_relaxed))
-            continue;
-        count = append_loss(ring, trace_ring_fetch(ring, records(), BLOCK_RECORDS));
-        if (!count)
-            continue;
-        trace_modules_look(records(), count);
-        count = append_levels(count);
-        write_block(TRACE_RECORDS, count * sizeof(struct trace_record));
-    }
+    for (unsigned i = 0; i < TRACE_RINGS; i++)
+        if (trace_ring_is_used(&job->rings[i]))
+            for (uint32_t n = 1, all = 0; trace_on && n && all < TRACE_RING_RECORDS; all += n)
+                n = fetch_block(&job->rings[i]);
 }
 
 /* Stacks mean nothing without what was mapped then. */

@@ -2,6 +2,7 @@
 /* The trace: rings lose nothing that they do not count, and the file has what was recorded. */
 #include "observe/trace.h"
 
+#include "base/meta.h"
 #include "cmocka_all.h"
 #include "observe/trace_ring.h"
 #include "random.h"
@@ -106,6 +107,31 @@ static void threads_share_a_ring(void **state)
         pthread_join(threads[i], NULL);
     assert_int_equal(got + ring.lost, PRODUCERS * PUTS);
     assert_true(got > PUTS / 10);
+}
+
+/* What is fetched in time takes the same few cells again and again, and only these are charged. */
+static void an_emptied_ring_touches_no_more_memory(void **state)
+{
+    struct trace_record cells[64];
+    uint32_t last[1] = {0};
+    uint64_t before = meta_charged();
+
+    memset(&ring, 0, sizeof(ring));
+    assert_false(trace_ring_is_used(&ring));
+    for (uint32_t i = 0; i < 5 * TRACE_RING_RECORDS; i++) {
+        assert_true(put(0, i, 0));
+        if (i % 40 == 39)
+            assert_int_equal(check(cells, trace_ring_fetch(&ring, cells, 64), last), 40);
+    }
+    assert_true(trace_ring_is_used(&ring));
+    assert_int_equal(meta_charged() - before, PAGE_SIZE);
+    for (size_t i = 0; i < TRACE_RING_RECORDS; i++)
+        assert_true(i < 40 || ring.cells[i].thread + ring.cells[i].value == 0);
+    while (trace_ring_fetch(&ring, cells, 64))
+        continue;
+    for (uint32_t i = 0; i < TRACE_RING_RECORDS; i++)
+        assert_true(put(0, i, 0));
+    assert_int_equal(meta_charged() - before, sizeof(ring));
 }
 
 /* ---- The file ---- */
@@ -267,6 +293,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ring_gives_back_what_was_put_in_order),
         cmocka_unit_test(threads_share_a_ring),
+        cmocka_unit_test(an_emptied_ring_touches_no_more_memory),
         cmocka_unit_test(a_file_that_cannot_be_is_an_error),
         cmocka_unit_test(the_file_has_what_was_recorded),
         cmocka_unit_test(a_killed_process_leaves_what_it_wrote),
