@@ -504,7 +504,7 @@ uint64_t peer_resident_now(const struct peer *peer)
 
     if (!read_at(peer->status_fd, &gauges, sizeof(gauges), offsetof(struct status, gauges)))
         return 0;
-    return (uint64_t)gauges.pages * PAGE_SIZE + (uint64_t)gauges.metadata;
+    return (uint32_t)gauges.pages * PAGE_SIZE + (uint64_t)gauges.metadata;
 }
 
 uint64_t peer_swapped(const struct peer *peer)

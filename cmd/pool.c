@@ -13,6 +13,7 @@
 #include "named.h"
 #include "object/asked.h"
 #include "object/sharing.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -292,11 +293,30 @@ static int run_show(const struct command *command, char **arguments)
 
 /* ---- resize ---- */
 
+struct smaller {
+    const struct pool_file *file;
+    uint64_t ram;
+};
+
+static uint64_t has_to_leave(const void *target)
+{
+    const struct smaller *smaller = target;
+    uint64_t held = ledger_total(&smaller->file->pages) << PAGE_SHIFT;
+
+    return held > smaller->ram ? held - smaller->ram : 0;
+}
+
 static int resize(const struct opened *pool, uint64_t ram, unsigned ms)
 {
-    char size[16];
+    const struct smaller smaller = {pool->file, ram};
+    char what[JOIN_TEXT_MAX + 32], size[16];
+    int error;
 
-    if (sharing_resize(pool->file, pool->fd, ram, ms) == 0)
+    fmt_write(what, sizeof(what), "pool %s: members give memory back", pool->text);
+    progress_begin(what, has_to_leave, &smaller);
+    error = sharing_resize(pool->file, pool->fd, ram, ms);
+    progress_end();
+    if (!error)
         return EXIT_SUCCESS;
     msg_error("pool %s: its members cannot do with so little; it stays at %s", pool->text,
               size_format(pool_file_ram(pool->file), size));

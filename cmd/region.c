@@ -4,6 +4,7 @@
 #include "base/msg.h"
 #include "base/size.h"
 #include "named.h"
+#include "progress.h"
 #include "shared/attach.h"
 #include "shared/clock.h"
 #include "shared/room.h"
@@ -176,6 +177,19 @@ static bool may_be_made(const char *name, const struct uswap_shared_options *opt
     return !wrong;
 }
 
+/* All of a store is reserved, and one that was there is read. */
+static int create(const char *name, const struct uswap_shared_options *options)
+{
+    char what[SHARED_NAME_MAX + 32];
+    int error;
+
+    fmt_write(what, sizeof(what), "region %s: its store is made", name);
+    progress_begin(what, NULL, NULL);
+    error = uswap_shared_create(name, options);
+    progress_end();
+    return error;
+}
+
 static int run_create(const struct command *command, char **arguments)
 {
     struct region_options options = {.access = NAMED_PRIVATE};
@@ -189,7 +203,7 @@ static int run_create(const struct command *command, char **arguments)
     options.region.mode = options.access.mode;
     if (options.access.group != (gid_t)-1)
         options.region.mode &= S_IRWXU;
-    if (uswap_shared_create(name, &options.region))
+    if (create(name, &options.region))
         return EXIT_USAGE;
     return give_to_group(name, &options.access) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -291,13 +305,26 @@ static bool fits(const struct shared_file *file)
     return atomic_load(&file->used) <= atomic_load(&file->limit);
 }
 
+static uint64_t has_to_leave(const void *target)
+{
+    const struct shared_file *file = target;
+    uint64_t used = atomic_load(&file->used), limit = atomic_load(&file->limit);
+
+    return used > limit ? (used - limit) << PAGE_SHIFT : 0;
+}
+
 /* We send away what nobody maps, and have the members unmap. */
 static bool shrink(struct shared *shared)
 {
+    char what[SHARED_NAME_MAX + 32];
+
+    fmt_write(what, sizeof(what), "region %s: memory leaves", shared->name);
+    progress_begin(what, has_to_leave, shared->file);
     for (unsigned look = 0; look < RESIZE_LOOKS && !fits(shared->file); look++) {
         clock_refill(shared);
         usleep(RESIZE_LOOK_US);
     }
+    progress_end();
     return fits(shared->file);
 }
 
@@ -338,6 +365,18 @@ static int run_resize(const struct command *command, char **arguments)
 
 /* ---- rm ---- */
 
+static int remove_region(const char *name)
+{
+    char what[SHARED_NAME_MAX + 32];
+    int error;
+
+    fmt_write(what, sizeof(what), "region %s: its store is made whole", name);
+    progress_begin(what, NULL, NULL);
+    error = uswap_shared_unlink(name);
+    progress_end();
+    return error;
+}
+
 static int run_rm(const struct command *command, char **arguments)
 {
     char name[SHARED_NAME_MAX], *given;
@@ -346,7 +385,7 @@ static int run_rm(const struct command *command, char **arguments)
     if (!named_parse(command, arguments, NULL, &given, 1, &status))
         return status;
     named_resolve(given, name, sizeof(name));
-    error = uswap_shared_unlink(name);
+    error = remove_region(name);
     if (error == -ENOENT || error == -EINVAL)
         return EXIT_USAGE;
     return error ? EXIT_FAILURE : EXIT_SUCCESS;

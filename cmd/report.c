@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* uswap report: makes a page, or JSON, of a trace. */
 #include "report.h"
+#include "progress.h"
 
 #include "base/msg.h"
 #include "command.h"

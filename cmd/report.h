@@ -54,10 +54,6 @@ struct trace {
 int trace_load(const char *path, struct trace *trace) must_check;
 void trace_unload(struct trace *trace);
 
-/* A line on stderr that says how far something is, when it takes longer than a second. */
-void progress_show(const char *what, size_t done, size_t all);
-void progress_clear(void);
-
 static inline bool event_is_fault(const struct trace_record *record)
 {
     return record->kind >= TRACE_FAULT_FRESH && record->kind <= TRACE_FAULT_OTHER;

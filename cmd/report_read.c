@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads the file of a trace: whole blocks, in whatever state the end of the file is. */
-#include "base/clock.h"
 #include "base/msg.h"
+#include "progress.h"
 #include "report.h"
 
 #include <errno.h>
@@ -14,42 +14,6 @@
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-/* ---- Progress ---- */
-
-#define PROGRESS_FIRST_NS UINT64_C(1000000000)
-#define PROGRESS_EACH_NS  UINT64_C(100000000)
-
-/* The clock is looked at once in so many calls. */
-#define PROGRESS_LOOKS 64
-
-static uint64_t progress_begun, progress_last;
-static bool progress_shown;
-
-void progress_show(const char *what, size_t done, size_t all)
-{
-    static unsigned calls;
-    uint64_t now;
-
-    if (calls++ % PROGRESS_LOOKS)
-        return;
-    now = clock_now_ns();
-    if (!progress_begun)
-        progress_begun = now;
-    if (now - progress_begun < PROGRESS_FIRST_NS || now - progress_last < PROGRESS_EACH_NS ||
-        !isatty(STDERR_FILENO))
-        return;
-    progress_last = now;
-    progress_shown = true;
-    fprintf(stderr, "\r\033[K%s: %u %%", what, (unsigned)(all ? 100 * done / all : 100));
-}
-
-void progress_clear(void)
-{
-    if (progress_shown)
-        fprintf(stderr, "\r\033[K");
-    progress_shown = false;
-}
 
 /* ---- The file ---- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Traffic by region, and what became of what was read ahead. */
+#include "progress.h"
 #include "report.h"
 
 #include <errno.h>

@@ -13,6 +13,7 @@
  * of the sample, scaled.
  */
 #include "arena/supply.h"
+#include "progress.h"
 #include "report.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
  * faults. A function of libc is named as the way there, and who called it as the place: its return
  * address is at the stack pointer, as those that touch much memory (memcpy, memset) keep no frame.
  */
+#include "progress.h"
 #include "report.h"
 #include "symbols.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What can be counted record by record: totals, levels over time, latencies; and the heat maps. */
+#include "progress.h"
 #include "report.h"
 
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 #include "base/msg.h"
 #include "base/size.h"
 #include "command.h"
+#include "progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,32 @@ static int set_pool(const char *name, uint64_t ram, unsigned ms)
     return status;
 }
 
+struct smaller {
+    const struct peer *peer;
+    uint64_t ram;
+};
+
+static uint64_t has_to_leave(const void *target)
+{
+    const struct smaller *smaller = target;
+    uint64_t resident = peer_resident_now(smaller->peer);
+
+    return resident > smaller->ram ? resident - smaller->ram : 0;
+}
+
+static bool set_budget(const struct peer *peer, uint64_t ram, unsigned ms, char text[128])
+{
+    const struct smaller smaller = {peer, ram};
+    char what[48];
+    bool done;
+
+    snprintf(what, sizeof(what), "%d: memory leaves", (int)peer->pid);
+    progress_begin(what, has_to_leave, &smaller);
+    done = ask_for_budget(peer, ram, ms, text, 128);
+    progress_end();
+    return done;
+}
+
 static int set_process(pid_t pid, uint64_t ram, unsigned ms)
 {
     struct peer peer;
@@ -50,7 +77,7 @@ static int set_process(pid_t pid, uint64_t ram, unsigned ms)
         peer_explain(text, error);
         return EXIT_FAILURE;
     }
-    done = ask_for_budget(&peer, ram, ms, text, sizeof(text));
+    done = set_budget(&peer, ram, ms, text);
     if (done)
         printf("%d: %s\n", (int)pid, text);
     else

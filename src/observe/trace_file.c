@@ -219,32 +219,46 @@ static uint32_t append_loss(struct trace_ring *ring, uint32_t count)
     return count;
 }
 
-/* Of a ring, into one block: what is not needed is not touched. */
-#define BLOCK_RECORDS 512
-_Static_assert((BLOCK_RECORDS + 3) * sizeof(struct trace_record) <= sizeof(block.data),
+/* Rings share a block as far as it goes: a write costs much more than what is in it. */
+#define BLOCK_RECORDS 1280
+_Static_assert((BLOCK_RECORDS + TRACE_RINGS + 2) * sizeof(struct trace_record) <=
+                   sizeof(block.data),
                "there is room for what is appended");
 
-/* Returns how many cells it has fetched. */
-static uint32_t fetch_block(struct trace_ring *ring)
+static void write_records(uint32_t count)
 {
-    uint32_t fetched = trace_ring_fetch(ring, records(), BLOCK_RECORDS);
-    uint32_t count = append_loss(ring, fetched);
-
-    if (!count)
-        return 0;
     trace_modules_look(records(), count);
     count = append_levels(count);
     write_block(TRACE_RECORDS, count * sizeof(struct trace_record));
-    return fetched;
 }
 
-/* Of each ring what it can hold, not all that is put into it meanwhile. */
+/* What a ring can hold, not all that is put into it meanwhile, behind `count` records; returns how
+ * many there are then. */
+static uint32_t fetch_ring(struct trace_ring *ring, uint32_t count)
+{
+    uint32_t all = 0, got;
+
+    do {
+        if (count + TRACE_EXTRA_MAX >= BLOCK_RECORDS) {
+            write_records(count);
+            count = 0;
+        }
+        got = trace_ring_fetch(ring, records() + count, BLOCK_RECORDS - count);
+        count += got;
+        all += got;
+    } while (trace_on && got && all < TRACE_RING_RECORDS);
+    return append_loss(ring, count);
+}
+
 static void fetch_all(void)
 {
-    for (unsigned i = 0; i < TRACE_RINGS; i++)
+    uint32_t count = 0;
+
+    for (unsigned i = 0; trace_on && i < TRACE_RINGS; i++)
         if (trace_ring_is_used(&job->rings[i]))
-            for (uint32_t n = 1, all = 0; trace_on && n && all < TRACE_RING_RECORDS; all += n)
-                n = fetch_block(&job->rings[i]);
+            count = fetch_ring(&job->rings[i], count);
+    if (count)
+        write_records(count);
 }
 
 /* Stacks mean nothing without what was mapped then. */

@@ -37,6 +37,17 @@ expect_not() {
     fi
 }
 
+# on_terminal COMMAND: of the shell, in a terminal of its own; what that shows is in $work/terminal.
+on_terminal() {
+    script -qec "$1" "$work/terminal" </dev/null >"$work/script"
+}
+
+# expect_progress WHAT PATTERN: there was a line that says how far it is, it is gone, and a message had its own line.
+expect_progress() {
+    expect "$1" grep -qE "$2" "$work/terminal"
+    expect 'the line is cleared' grep -qE "$(printf '\r\033')\[K(uswap: |[^:]*$)" "$work/terminal"
+}
+
 # skip WHY: what the test needs is not here.
 skip() {
     echo "skipped: $*"

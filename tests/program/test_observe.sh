@@ -82,6 +82,9 @@ kill -STOP $pid
 expect 'a stopped process can be read' [ "$(field ram_budget_bytes)" -eq $((12 << 20)) ]
 expect 'it is known to be stopped' [ "$(field state)" = T ]
 refused 1 'is stopped; nothing was changed' set --wait 0.3 $pid ram=20M
+refused 1 'is stopped; nothing was changed' set --wait 1.2 $pid ram=10M # without a terminal nothing else is said
+on_terminal "$USWAP set --wait 1.7 $pid ram=10M"
+expect_progress 'on a terminal, after a second, how much is left' "$pid: memory leaves: 1 s, (1\.[0-9]|2)M left"
 kill -CONT $pid
 sleep 0.3
 expect 'the request was withdrawn' [ "$(field ram_budget_bytes)" -eq $((12 << 20)) ]

@@ -165,6 +165,8 @@ test_resize() {
     kill -STOP $(jobs -p)
     "$USWAP" set --wait 0.5 $pool ram=8M 2>"$work/err"
     expect 'exit code 1: nobody gives back anything' [ $? -eq 1 ]
+    on_terminal "$USWAP set --wait 1.7 $pool ram=8M"
+    expect_progress 'on a terminal, after a second, how much is left' "pool $pool: members give memory back: 1 s, [0-9.]+M left"
     kill -CONT $(jobs -p)
     expect 'and says that nothing changed' grep -q 'it stays at 36M' "$work/err"
     expect_not 'nor by resize' "$USWAP" pool resize $pool 4M

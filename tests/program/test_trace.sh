@@ -167,6 +167,18 @@ expect 'and what lies before' holds "d['records'] > 0 and 'damaged' in d['warnin
 expect 'exit code 2: a trace that cannot be written' [ $? -eq 2 ]
 expect 'it says so' grep -q -- '--trace .*/none/t: cannot be written' "$work/err"
 
+# A trace that takes longer than a second to read: the same blocks over and over.
+python3 - "$trace" "$work/long" <<'END'
+import sys
+data = open(sys.argv[1], 'rb').read()
+with open(sys.argv[2], 'wb') as out:
+    out.write(data[:512])
+    for _ in range((120 << 20) // len(data)): out.write(data[512:])
+END
+on_terminal "$USWAP report --json $work/long >$work/json"
+expect_progress 'on a terminal, how far it is' '(reading|counting|regions|distances): [0-9]+ %'
+rm "$work/long"
+
 # A full disk ends the trace, not the program.
 if [ "$(id -u)" -eq 0 ] && mkdir "$work/small" && mount -t tmpfs -o size=64k none "$work/small" 2>"$work/err"; then
     "$USWAP" run --ram 12M --swap "$work/swap:1G" --trace "$work/small/t" -- "$work/walk" >"$work/out" 2>"$work/err"
