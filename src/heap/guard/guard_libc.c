@@ -135,8 +135,8 @@ _Static_assert(STEP + MOVE_SIZE <= BEHIND, "nothing behind the text is read");
 /* Where in the next bytes, a bit each, the first two of the move stand. */
 static unsigned begins_move(const uint8_t *at)
 {
-    __m128i first = _mm_loadu_si128((const __m128i *)at);
-    __m128i second = _mm_loadu_si128((const __m128i *)(at + 1));
+    __m128i first = _mm_loadu_si128((const void *)at);
+    __m128i second = _mm_loadu_si128((const void *)(at + 1));
     __m128i both = _mm_and_si128(_mm_cmpeq_epi8(first, _mm_set1_epi8((char)move_number[0])),
                                  _mm_cmpeq_epi8(second, _mm_set1_epi8((char)move_number[1])));
 
