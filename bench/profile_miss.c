@@ -2,11 +2,12 @@
 /*
  * The floor of a miss on this machine: what a random access costs if nothing is done but what the
  * kernel has to do for it. A signal for the missing page, one read of 4 KiB, one UFFDIO_COPY, and
- * now and then one call that drops 64 of the pages that came first, those together that share a
- * page table. No object, no budget, no checksum: what uswap needs beyond this is its own cost, and
- * what kernel swap needs less is the cost of a signal.
+ * during the read a call that drops one of the pages that came first; or, once in so many misses, a
+ * call that drops so many, those together that share a page table. No object, no budget, no
+ * checksum: what uswap needs beyond this is its own cost, and what kernel swap needs less is the
+ * cost of a signal.
  *
- *     profile_miss [DIRECTORY] [SECONDS]
+ *     profile_miss [DIRECTORY] [SECONDS] [PAGES-A-CALL, up to 64]
  *
  * 1 GiB of which 256 MiB are resident, as in uswap bench --size 1G; the file in DIRECTORY
  * (/var/tmp) is unlinked.
@@ -16,6 +17,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +29,7 @@
 
 #define PAGES      (UINT64_C(1) << 18)
 #define RESIDENT   (UINT64_C(1) << 16)
-#define DROP_PAGES 64
+#define DROPS_MAX  64
 #define TABLE      512            /* pages of a page table */
 #define OLD        (RESIDENT / 8) /* which may leave before those that came before them */
 #define PIDFD_SELF (-10000)
@@ -35,6 +37,8 @@
 
 static char *set, *buffer;
 static int file = -1, uffd = -1;
+static aio_context_t aio;
+static unsigned drops = 1;                 /* pages a call */
 static volatile uint64_t arrived, dropped; /* pages, ever; arrived counts misses */
 static uint64_t oldest;                    /* no page that came before this one is resident */
 static uint64_t order[2 * RESIDENT];       /* in which they arrived */
@@ -77,14 +81,33 @@ static uint64_t next_to_drop(void)
 
 static void drop_oldest(void)
 {
-    struct iovec pages[DROP_PAGES];
+    struct iovec pages[DROPS_MAX];
 
-    for (unsigned i = 0; i < DROP_PAGES; i++)
+    for (unsigned i = 0; i < drops; i++)
         pages[i] = (struct iovec){set + next_to_drop() * PAGE_SIZE, PAGE_SIZE};
-    if (sys_call(SYS_process_madvise, PIDFD_SELF, (long)(uintptr_t)pages, DROP_PAGES, MADV_DONTNEED,
-                 0) < 0)
+    if (sys_call(SYS_process_madvise, PIDFD_SELF, (long)(uintptr_t)pages, drops, MADV_DONTNEED, 0) <
+        0)
         _exit(3);
-    dropped += DROP_PAGES;
+    dropped += drops;
+}
+
+static bool begin_read(uint64_t page)
+{
+    struct iocb read = {.aio_lio_opcode = IOCB_CMD_PREAD,
+                        .aio_fildes = (uint32_t)file,
+                        .aio_buf = (uintptr_t)buffer,
+                        .aio_nbytes = PAGE_SIZE,
+                        .aio_offset = (int64_t)(page * PAGE_SIZE)};
+    struct iocb *reads = &read;
+
+    return sys_call(SYS_io_submit, aio, 1, &reads) == 1;
+}
+
+static bool end_read(void)
+{
+    struct io_event event;
+
+    return sys_call(SYS_io_getevents, aio, 1, 1, &event, NULL) == 1 && event.res == PAGE_SIZE;
 }
 
 static void on_missing(int signo, siginfo_t *info, void *context)
@@ -93,10 +116,11 @@ static void on_missing(int signo, siginfo_t *info, void *context)
     struct uffdio_copy copy = {
         .dst = (uintptr_t)set + page * PAGE_SIZE, .src = (uintptr_t)buffer, .len = PAGE_SIZE};
 
-    if (arrived - dropped == RESIDENT)
+    if (!begin_read(page))
+        _exit(3);
+    if (arrived - dropped >= RESIDENT)
         drop_oldest();
-    if (pread(file, buffer, PAGE_SIZE, (off_t)(page * PAGE_SIZE)) != PAGE_SIZE ||
-        ioctl(uffd, UFFDIO_COPY, &copy))
+    if (!end_read() || ioctl(uffd, UFFDIO_COPY, &copy))
         _exit(3);
     order[arrived % (2 * RESIDENT)] = page;
     arrived++;
@@ -147,6 +171,13 @@ int main(int argc, char **argv)
 {
     uint64_t duration = (uint64_t)((argc > 2 ? atof(argv[2]) : 5) * 1e9);
 
+    if (argc > 3)
+        drops = (unsigned)atoi(argv[3]);
+    if (drops < 1 || drops > DROPS_MAX) {
+        fprintf(stderr, "profile_miss: PAGES-A-CALL is %s: 1 to %d\n", argv[3], DROPS_MAX);
+        return 2;
+    }
+    must(syscall(SYS_io_setup, 1, &aio) == 0, "profile_miss: io_setup");
     prepare_file(argc > 1 ? argv[1] : "/var/tmp");
     prepare_set();
     while (arrived < RESIDENT)
