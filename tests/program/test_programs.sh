@@ -33,12 +33,12 @@ scrambled() {
 }
 
 program_sort() {
-    scrambled 240000 >"$work/in"
+    scrambled 145000 >"$work/in"
     at_quarter sort -S 400M --parallel=1
 }
 
 program_sort_parallel() {
-    scrambled 240000 >"$work/in"
+    scrambled 145000 >"$work/in"
     at_quarter sort -S 400M --parallel=4
 }
 
@@ -60,10 +60,10 @@ SQL
 
 program_gawk() {
     at_quarter gawk 'BEGIN {
-        for (i = 0; i < 80000; i++) a["key " i * 7919 % 80021] = "value number " i
-        for (i = 0; i < 80000; i += 3) delete a["key " i]
+        for (i = 0; i < 45000; i++) a["key " i * 7919 % 45007] = "value number " i
+        for (i = 0; i < 45000; i += 3) delete a["key " i]
         for (k in a) { n++; s += length(a[k]) }
-        print n, s, a["key 1"], a["key 79999"]
+        print n, s, a["key 1"], a["key 44999"]
     }'
 }
 
