@@ -28,7 +28,7 @@ members() {
 # until WHAT SECONDS CONDITION...: it comes true in time.
 until_true() {
     local what=$1 end
-    end=$(awk -v now="$(date +%s.%N)" -v more="$2" 'BEGIN { print now + more }')
+    end=$(awk -v now="$(date +%s.%N)" -v more="$2" 'BEGIN { printf "%.3f", now + more }')
     shift 2
     until "$@"; do
         awk -v now="$(date +%s.%N)" -v end="$end" 'BEGIN { exit !(now > end) }' && break
