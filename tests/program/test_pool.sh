@@ -42,11 +42,11 @@ descendants() {
     for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do descendants "$child"; done
 }
 
-# rss_sum PID: of that process and all that descends from it.
+# rss_sum PID: of that process and all that descends from it, without the files that they share.
 rss_sum() {
     local sum=0 kib pid
     for pid in $(descendants "$1"); do
-        kib=$(awk '/^VmRSS/ {print $2}' /proc/$pid/status 2>/dev/null)
+        kib=$(awk '/^RssAnon|^RssShmem/ { sum += $2 } END { print sum + 0 }' /proc/$pid/status 2>/dev/null)
         sum=$((sum + ${kib:-0}))
     done
     echo $sum
