@@ -66,7 +66,8 @@ static void drop_singly(const struct iovec *ranges, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         uint64_t start = clock_now_ns();
         mask_drop(ranges[i].iov_base, ranges[i].iov_len);
-        note_single(clock_now_ns() - start);
+        if (ranges[i].iov_len == PAGE_SIZE)
+            note_single(clock_now_ns() - start);
     }
 }
 
