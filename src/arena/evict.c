@@ -516,9 +516,8 @@ static uint32_t leave(object_t *victims, unsigned count)
 static uint32_t leave_step(uint32_t pages)
 {
     object_t victims[EVICT_STEP_MAX];
-    unsigned count = claim(victims, pages);
 
-    return leave(victims, count);
+    return leave(victims, claim(victims, pages));
 }
 
 /* How many pages should stay masked. */

@@ -98,9 +98,13 @@ uint64_t supply_take_spent(void)
 /* Whether what is here is so little that it stays. */
 static bool has_little(void)
 {
-    uint64_t used = budget_resident() - min_u64(meta_charged(), budget_resident());
+    uint64_t resident, used;
 
-    return budget_is_shared() && used >> PAGE_SHIFT <= frame_free_count() + KEPT_PAGES;
+    if (!budget_is_shared())
+        return false;
+    resident = budget_resident();
+    used = resident - min_u64(meta_charged(), resident);
+    return used >> PAGE_SHIFT <= frame_free_count() + KEPT_PAGES;
 }
 
 static uint32_t evict(uint32_t pages)
