@@ -31,12 +31,13 @@ static int file_of(size_t size)
     return fd;
 }
 
-/* Submit what is prepared and wait for one completion. */
+/* Submit what is prepared and wait for one completion, in one call: when it returns uswap has seen the
+ * completion, and holds the memory no longer. */
 static void finish_as_it_is(struct io_uring *ring, const char *what, const void *bytes, size_t size)
 {
     struct io_uring_cqe *completion;
 
-    say("submitted", io_uring_submit(ring), "", 0);
+    say("submitted", io_uring_submit_and_wait(ring, 1), "", 0);
     if (io_uring_wait_cqe(ring, &completion))
         exit(1);
     int result = completion->res;
