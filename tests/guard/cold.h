@@ -33,6 +33,9 @@ void chill(void);
 /* The same for what can leave; the rest is in use. */
 void push_out(void);
 
+/* What cold() gave is not freed after the case: the kernel goes on using it. */
+void keep_cold(void);
+
 /* The call by inline assembly, as syscall(): -1 and errno. */
 long by_instruction(long number, ...);
 

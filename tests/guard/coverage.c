@@ -43,11 +43,14 @@ static const struct {
      "getpgid setfsuid setfsgid getsid personality getpriority setpriority sched_getscheduler "
      "sched_get_priority_max sched_get_priority_min vhangup sync reboot iopl ioperm gettid "
      "readahead tkill io_destroy epoll_create restart_syscall fadvise64 timer_getoverrun "
-     "timer_delete exit_group tgkill ioprio_set ioprio_get inotify_init inotify_rm_watch unshare "
+     "timer_delete exit_group tgkill ioprio_set ioprio_get inotify_init inotify_rm_watch "
      "tee sync_file_range timerfd_create eventfd fallocate eventfd2 epoll_create1 dup3 "
-     "inotify_init1 fanotify_init syncfs setns kcmp userfaultfd membarrier pkey_alloc pkey_free "
+     "inotify_init1 fanotify_init syncfs kcmp userfaultfd membarrier pkey_alloc pkey_free "
      "fsmount pidfd_open close_range pidfd_getfd landlock_restrict_self memfd_secret "
      "process_mrelease "},
+    {"takes no pointer; a new user namespace is only for processes with one thread, of which one "
+     "that swaps has more (EINVAL)",
+     " unshare setns "},
     {"takes an address and does not follow it",
      " mmap mlockall munlockall brk "
      "shmat "
@@ -55,8 +58,8 @@ static const struct {
      ""},
     {"makes a process or a thread; what it writes to lies on the stack of the thread or in libc",
      " clone clone3 fork vfork "},
-    {"keeps an address for later, in libc's structure of the thread, which is outside the window "
-     "or pinned with the thread's stack",
+    {"keeps an address for later: libc's own lies outside the window or is pinned with the "
+     "thread's stack, what a program gives by `syscall()` or an instruction is pinned from then on",
      " set_tid_address set_robust_list rseq "},
     {"returns from a signal handler", " rt_sigreturn "},
     {"does not exist any more",

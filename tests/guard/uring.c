@@ -31,8 +31,8 @@ static int file_of(size_t size)
     return fd;
 }
 
-/* Submit what is prepared and wait for one completion, in one call: when it returns uswap has seen the
- * completion, and holds the memory no longer. */
+/* Submit what is prepared and wait for one completion, in one call: when it returns uswap has seen
+ * the completion, and holds the memory no longer. */
 static void finish_as_it_is(struct io_uring *ring, const char *what, const void *bytes, size_t size)
 {
     struct io_uring_cqe *completion;

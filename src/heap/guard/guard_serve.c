@@ -2,6 +2,7 @@
 /* A table of the calls that are more to the library than the memory they use. */
 #include "heap/guard/guard_serve.h"
 
+#include "arena/arena.h"
 #include "base/sys.h"
 #include "heap/guard/guard_call.h"
 #include "heap/guard/guard_dispatch.h"
@@ -9,6 +10,7 @@
 #include "heap/guard/guard_pins.h"
 #include "heap/guard/guard_process.h"
 #include "heap/guard/guard_rawsignal.h"
+#include "heap/guard/guard_real.h"
 #include "heap/guard/guard_stack.h"
 #include "heap/guard/guard_table.h"
 #include "heap/guard/guard_uring.h"
@@ -152,6 +154,28 @@ static long serve_fork(long number, const long arguments[6], ucontext_t *context
     return guard_process_fork(number, arguments);
 }
 
+/* ---- Addresses that the kernel keeps ---- */
+
+#define RSEQ_UNREGISTER 1
+
+/*
+ * The kernel writes there when the thread is interrupted or ends, and ends the process, or leaves
+ * it out, when it cannot. Nobody tells when a thread has ended: what a program gives stays pinned.
+ * Where libc's own structures lie in the window they are pinned with the thread's stack.
+ */
+static long serve_kept(long number, const long arguments[6], ucontext_t *context)
+{
+    const void *address = (const void *)arguments[0];
+    size_t size = number == SYS_set_tid_address ? sizeof(int) : (size_t)arguments[1];
+    bool ends = number == SYS_rseq && arguments[2] & RSEQ_UNREGISTER;
+    bool pinned = !ends && in_window(address) && arena_pin(address, size) == 0;
+    long result = guard_call_plain(number, arguments);
+
+    if ((result < 0 && pinned) || (result >= 0 && ends && in_window(address)))
+        arena_unpin(address, size);
+    return result;
+}
+
 /* ---- io_uring ---- */
 
 static long serve_uring_setup(long number, const long arguments[6], ucontext_t *context)
@@ -204,6 +228,9 @@ static const serve_fn special[GUARD_CALLS] = {
     [SYS_clone] = serve_fork,
     [SYS_clone3] = serve_fork,
     [SYS_prctl] = serve_prctl,
+    [SYS_rseq] = serve_kept,
+    [SYS_set_tid_address] = serve_kept,
+    [SYS_set_robust_list] = serve_kept,
     [SYS_mmap] = serve_mapping,
     [SYS_munmap] = serve_mapping,
     [SYS_mremap] = serve_mapping,
