@@ -3,8 +3,8 @@
 # gcc and clang compile a large file to the same object.
 . "$(dirname "$0")/lib.sh"
 need gcc clang
-functions=$(pick 700 4000)
-if $maps_are_swapped; then functions=$(pick 200 2000); fi
+functions=$(pick 700 1500)
+if $maps_are_swapped; then functions=$(pick 200 1500); fi
 
 awk -v n="$functions" 'BEGIN {
     print "#include <stdio.h>\n#include <string.h>\nstruct s { int a[16]; struct s *next; };"

@@ -3,7 +3,7 @@
 # memcached: what was set is what several clients get, at once and in two orders.
 . "$(dirname "$0")/lib.sh"
 need memcached
-count=$(pick 30000 500000 12000)
+count=$(pick 30000 150000 12000)
 
 # requests BEGIN STEP: of the keys from there on; the answer to each, too, as it must be.
 awk -v n="$count" -v dir="$work" 'BEGIN { ORS = "\r\n"; for (i = 0; i < n; i++) {
@@ -28,7 +28,7 @@ tell() {
 # start COMMAND...: a server, by this command, that holds all of it.
 start() {
     port=$(free_port)
-    serve "$@" -l 127.0.0.1 -p "$port" -U 0 -m "$(pick 200 1500)" -t 4 -u root
+    serve "$@" -l 127.0.0.1 -p "$port" -U 0 -m "$(pick 200 600)" -t 4 -u root
     expect 'memcached answers' wait_for eval '(: <>"/dev/tcp/127.0.0.1/$port")'
 }
 
@@ -40,7 +40,7 @@ stopped TERM
 SECONDS=0
 start "${within[@]}" memcached
 (tell "$work/set")
-for round in $(seq "$(pick 1 3)"); do
+for round in $(seq "$(pick 1 2)"); do
     (tell "$work/get0") >"$work/got0" &
     (tell "$work/get1") >"$work/got1"
     wait $!
