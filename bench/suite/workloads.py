@@ -47,6 +47,7 @@ CASES = [
     ('hot', 'us', '90 % of reads to 10 % of pages', True),
     ('zipf', 'us', 'reads by Zipf 0.99', True),
     ('scan-hot', 'us', 'scan and a hot set that fits', True),
+    ('loop', 'us', 'round and round through a little more than the limit', False),
     ('moving', 'us', 'a working set that moves', False),
     ('phases', 'us', 'phases, each with its own pages', False),
     ('fork', 'us', 'fork, 32 pages read in the child', False),

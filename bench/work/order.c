@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "order.h"
 
+#include "base/base.h"
+
 #define STRIDE      16
 #define HOT_PART    10 /* one page of so many is hot */
 #define HOT_PERCENT 90 /* of the accesses go to the hot pages */
@@ -28,6 +30,11 @@ uint64_t order_strided(struct order *order, uint64_t step)
     uint64_t each = order->pages / STRIDE;
 
     return step % each * STRIDE + step / each % STRIDE;
+}
+
+uint64_t order_loop(struct order *order, uint64_t step)
+{
+    return step % min_u64(order->ram_pages + order->ram_pages / 8, order->pages);
 }
 
 uint64_t order_random(struct order *order, uint64_t step)

@@ -21,6 +21,8 @@ void order_make(struct order *order, order_next *next, uint64_t pages, uint64_t 
 
 /* One page after the other; with a stride of 16, from each of the 16 beginnings. */
 order_next order_up, order_down, order_strided;
+/* Round and round through an eighth more than the limit. */
+order_next order_loop;
 /* Even; 90 % of accesses to 10 % of the pages; by Zipf's law. */
 order_next order_random, order_hot, order_zipf;
 /* In turns a page of a scan and one of a hot set of half the limit. */

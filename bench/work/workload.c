@@ -59,6 +59,7 @@ static const struct work_case cases[] = {
     {"hot", order_hot, ACTION_READ, LENGTH_SLOW, 1},
     {"zipf", order_zipf, ACTION_READ, LENGTH_SLOW, 1},
     {"scan-hot", order_scan_hot, ACTION_READ, LENGTH_SLOW, 1},
+    {"loop", order_loop, ACTION_READ, LENGTH_SLOW, 1},
     {"moving", order_moving, ACTION_READ, LENGTH_SLOW, 1},
     {"phases", order_phases, ACTION_READ, LENGTH_SLOW, 1},
     {"fork", order_random, ACTION_FORK, LENGTH_TIME, 1},
