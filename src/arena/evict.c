@@ -203,10 +203,12 @@ static bool page_is_zero(const void *page)
 static void publish_evicted(object_t object)
 {
     uint32_t clock = atomic_fetch_add(&evict.clock, 1);
+    uint64_t word = object_load(object);
 
+    pool_note_left(word);
     stats_count_swapped(object_live_pages(object, object_pages(object)));
     region_count_eviction(object);
-    object_publish(object, OBJECT_EVICTED, clock);
+    object_publish(object, OBJECT_EVICTED | (word & OBJECT_HOT), clock);
     stats_add(STAT_OBJECTS_EVICTED, 1);
 }
 
@@ -392,7 +394,8 @@ static void begin_writing(struct batch *batch, unsigned covered)
         object_t object = batch->objects[i];
         batch->complete[i] = batch->dirty_end[i] <= covered;
         uint64_t word = object_load(object);
-        object_publish(object, OBJECT_WRITING | (word & OBJECT_AHEAD), object_where_of(word));
+        object_publish(object, OBJECT_WRITING | (word & (OBJECT_HOT | OBJECT_AHEAD)),
+                       object_where_of(word));
     }
 }
 

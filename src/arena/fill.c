@@ -286,7 +286,7 @@ static uint64_t flags_for(uint64_t word)
 {
     uint32_t distance = evict_clock() - object_where_of(word);
 
-    return distance < near_distance() ? OBJECT_HOT : 0;
+    return distance < near_distance() && pool_takes_returned(word) ? OBJECT_HOT : 0;
 }
 
 /* Slots that are kept make eviction cheap, as long as there are enough for those who have none. */

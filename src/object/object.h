@@ -62,7 +62,7 @@ enum object_state {
 /* The state word. */
 #define OBJECT_STATE_MASK  0xfull
 #define OBJECT_WAITED      (1ull << 4)    /* somebody sleeps on the word */
-#define OBJECT_HOT         (1ull << 5)    /* in the hot ring of the pool */
+#define OBJECT_HOT         (1ull << 5)    /* in the hot ring of the pool, or was when it left */
 #define OBJECT_AHEAD       (1ull << 6)    /* read ahead, not seen touched */
 #define OBJECT_DISCARDED   (1ull << 7)    /* WRITING, but nobody wants it any more */
 #define OBJECT_CLEAN_MASK  (0xffull << 8) /* see object_is_clean() */

@@ -10,7 +10,14 @@
 #include <errno.h>
 
 /* The part of the resident objects that the cold ring may hold before the hot ring gives way. */
-#define COLD_SHARE 4
+#define COLD_SHARE 6
+
+/* The score rises by RETURN_WEIGHT with each hot object that comes back soon after it left, and
+ * falls by one with each that leaves: more than one of four of them keep it above the half. Then a
+ * full hot ring takes one of RETURN_SHARE objects that come back soon. */
+#define RETURN_WEIGHT 4
+#define SCORE_MAX     64
+#define RETURN_SHARE  16
 
 /* What is in this part of the cold ring, at its head, may leave beside its neighbours. */
 #define OLD_SHARE 8
@@ -22,6 +29,8 @@ static struct {
     struct ring masked; /* of first frames */
     _Atomic uint64_t masked_pages;
     _Atomic uint32_t touched_pages; /* of masked ones, ever */
+    _Atomic uint32_t returned;      /* objects, when the hot ring was to take some */
+    _Atomic int score;              /* races lose a count now and then */
 } pool = {.lock = LOCK_INIT(RANK_POOL)};
 
 /* Move the entries to a larger array; each keeps its sequence number. */
@@ -167,7 +176,8 @@ void pool_add_masked(object_t object, frame_t first)
     ring_make_room(&pool.masked, clean_masked);
     *frame_owner(first) = (struct frame_owner){object, ring_push(&pool.masked, first)};
     atomic_fetch_add_explicit(&pool.masked_pages, object_pages(object), memory_order_relaxed);
-    object_publish(object, OBJECT_MASKED | (object_load(object) & OBJECT_AHEAD), first);
+    object_publish(object, OBJECT_MASKED | (object_load(object) & (OBJECT_HOT | OBJECT_AHEAD)),
+                   first);
     lock_drop(&pool.lock);
 }
 
@@ -320,6 +330,38 @@ void pool_note_touched(uint32_t pages)
 uint32_t pool_touched_pages(void)
 {
     return atomic_load_explicit(&pool.touched_pages, memory_order_relaxed);
+}
+
+static void add_to_score(int change)
+{
+    int score = atomic_load_explicit(&pool.score, memory_order_relaxed) + change;
+
+    if (score < 0)
+        score = 0;
+    if (score > SCORE_MAX)
+        score = SCORE_MAX;
+    atomic_store_explicit(&pool.score, score, memory_order_relaxed);
+}
+
+void pool_note_left(uint64_t word)
+{
+    if (word & OBJECT_HOT)
+        add_to_score(-1);
+}
+
+/*
+ * A hot ring that always takes what comes back is a queue in which each pushes out one that is as
+ * good: of a loop that is a little larger than memory nothing would stay. One that never does keeps
+ * what nobody wants any more. What comes back of that which it lost says which of the two it is.
+ */
+bool pool_takes_returned(uint64_t word)
+{
+    if (word & OBJECT_HOT)
+        add_to_score(RETURN_WEIGHT);
+    if (ring_to_shrink() == &pool.cold ||
+        atomic_load_explicit(&pool.score, memory_order_relaxed) <= SCORE_MAX / 2)
+        return true;
+    return atomic_fetch_add_explicit(&pool.returned, 1, memory_order_relaxed) % RETURN_SHARE == 0;
 }
 
 uint64_t pool_resident_count(void)

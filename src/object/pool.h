@@ -6,9 +6,10 @@
  * one, when the cold ring is small) they are masked: they stay in memory, in frames, in the masked
  * ring. A masked object that is touched proves that it is used: it goes to the hot ring. One that
  * is not touched leaves memory when it reaches the end of the masked ring. An object that comes
- * back soon after it left goes to the hot ring at once. So a scan flows through the cold ring and
- * leaves the hot ring alone. (The structure is that of 2Q, Johnson and Shasha 1994, and S3-FIFO,
- * Yang et al. 2023, with the mask in the place of an access bit.)
+ * back soon after it left goes to the hot ring at once; but only one of some while that is full and
+ * loses what comes back. So a scan flows through the cold ring and leaves the hot ring alone. (The
+ * structure is that of 2Q, Johnson and Shasha 1994, and S3-FIFO, Yang et al. 2023, with the mask in
+ * the place of an access bit.)
  *
  * Entries are not removed when an object changes state otherwise: an entry counts only while the
  * object says that this is its entry, by its sequence number. A full ring is cleaned of stale ones.
@@ -29,7 +30,7 @@ int pool_set_budget(uint64_t pages) must_check;
 void pool_add(object_t first, uint32_t count, uint64_t flags);
 
 /* Make an object MASKED that the caller owns and whose content is in frames from first. It keeps
- * OBJECT_AHEAD. */
+ * OBJECT_HOT and OBJECT_AHEAD. */
 void pool_add_masked(object_t object, frame_t first);
 
 /* Whether a victim leaves by being dropped: it is clean, and no second chance is due to one that
@@ -64,6 +65,12 @@ void pool_note_unmasked(uint32_t pages);
 /* The same, because it was touched; and how many pages have been so far, modulo 2^32. */
 void pool_note_touched(uint32_t pages);
 uint32_t pool_touched_pages(void);
+
+/* An object that had this word has left memory; it keeps OBJECT_HOT. */
+void pool_note_left(uint64_t word);
+
+/* Whether an object that comes back soon after it left, and has this word, is to be hot. */
+bool pool_takes_returned(uint64_t word);
 
 /* Objects in the cold and the hot ring, stale ones included. */
 uint64_t pool_resident_count(void);

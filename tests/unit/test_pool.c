@@ -181,6 +181,36 @@ static void a_wish_limits_what_is_dropped(void **state)
     drain();
 }
 
+static unsigned taken(uint64_t word)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < 32; i++)
+        count += pool_takes_returned(word);
+    return count;
+}
+
+/* Who comes back soon is hot while the hot ring has room or loses only what nobody wants; else one
+ * of 16. */
+static void a_hot_ring_that_loses_what_it_needs_takes_some(void **state)
+{
+    object_t first = CHUNK_PAGES + 128;
+
+    drain();
+    add_in_turn(first, 3, 0);
+    add_in_turn(first + 3, 15, OBJECT_HOT);
+    assert_int_equal(taken(OBJECT_HOT), 32);
+    add_in_turn(first + 18, 1, OBJECT_HOT);
+    assert_int_equal(taken(0), 2);
+    for (unsigned i = 0; i < 64; i++)
+        pool_note_left(0);
+    assert_int_equal(taken(0), 2);
+    for (unsigned i = 0; i < 64; i++)
+        pool_note_left(OBJECT_HOT);
+    assert_int_equal(taken(0), 32);
+    drain();
+}
+
 static int set_up(void **state)
 {
     const char *reason;
@@ -200,6 +230,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(clean_objects_of_a_chunk_leave_together),
         cmocka_unit_test(only_what_may_be_dropped_leaves_with_others),
         cmocka_unit_test(a_wish_limits_what_is_dropped),
+        cmocka_unit_test(a_hot_ring_that_loses_what_it_needs_takes_some),
     };
 
     seeded = random_start(argc, argv);
