@@ -40,8 +40,8 @@ static const struct option options[] = {
     {"--only", "NAMES", "measure these; *, ? as in file names; default, all; separated by commas",
      pass},
     {"--rivals", "NAMES",
-     "of uswap, uswap-api, kernel, zram, zswap, mmap, none, device;\n"
-     "                          uswap:--option=value is uswap with that option",
+     "of uswap, uswap-api, kernel, zram, zswap, mmap, none, device; uswap:--option=value is uswap "
+     "with that option",
      pass},
     {"--size", "SIZE", "the set of memory; default: 512M", pass},
     {"--ram", "SIZE", "the limit; default: the part of the set that the workload names, or 1/4",
@@ -117,10 +117,8 @@ const struct command command_bench = {
     "",
     "Measure uswap beside kernel swap, zram, zswap and mapped files",
     "\nEach workload runs under every rival with the same limit of memory, on the same disk, in "
-    "turns.\n"
-    "What this machine does not allow is skipped, and said; kernel swap, zram and zswap need "
-    "root.\n"
-    "Nothing is left behind. Exit code 1: something failed, or nothing was measured.\n",
+    "turns. What this machine does not allow is skipped, and said; kernel swap, zram and zswap "
+    "need root. Nothing is left behind. Exit code 1: something failed, or nothing was measured.\n",
     options,
     run_bench,
 };

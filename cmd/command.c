@@ -26,20 +26,89 @@ const char *command_word(const struct command *command)
     return space ? space + 1 : command->name;
 }
 
+/* ---- Help: no line is longer than a narrow terminal ---- */
+
+#define HELP_COLUMNS 80
+#define HELP_TEXT    26 /* where the text of an option begins */
+
+/* Something that stays in one piece, behind a space; what has no room goes into a new line, after
+ * so many spaces. Returns the column. */
+static int print_piece(const char *piece, int length, int column, int indent)
+{
+    bool fits = column + 1 + length <= HELP_COLUMNS;
+
+    if (!fits)
+        printf("\n%*s%.*s", indent, "", length, piece);
+    else
+        printf("%s%.*s", column > indent ? " " : "", length, piece);
+    return (fits ? column + (column > indent) : indent) + length;
+}
+
+/* Text from this column on, which is not before the indentation, and the end of the line. A newline
+ * in it begins a line, too. */
+static void print_text(const char *text, int column, int indent)
+{
+    for (; *text; text += *text == ' ') {
+        int length = (int)strcspn(text, " \n");
+        column = length ? print_piece(text, length, column, indent) : column;
+        text += length;
+        if (*text == '\n') {
+            printf("\n%*s", text[1] ? indent : 0, "");
+            column = indent;
+            text++;
+        }
+    }
+}
+
+static void print_usage(const struct command *command)
+{
+    int column = printf("usage: uswap %s", command->name);
+    char piece[64];
+
+    for (const struct option *option = command->options; option->name; option++) {
+        int length = fmt_write(piece, sizeof(piece), option->argument ? "[%s %s]" : "[%s]",
+                               option->name, option->argument);
+        column = print_piece(piece, length, column, 10);
+    }
+    if (*command->operands)
+        print_piece(command->operands, (int)strlen(command->operands), column, 10);
+    printf("\n\n%s.\n\n", command->summary);
+}
+
+static void print_option(const struct option *option)
+{
+    int column = printf("  %s %s", option->name, option->argument ? option->argument : "");
+
+    if (column >= HELP_TEXT)
+        column = printf("\n") - 1;
+    printf("%*s", HELP_TEXT - column, "");
+    print_text(option->help, HELP_TEXT, HELP_TEXT);
+    putchar('\n');
+}
+
+static void print_group(const struct command *command)
+{
+    printf("usage: uswap %s COMMAND [ARGUMENT...]\n\n%s.\n\n", command->name, command->summary);
+    for (const struct command *one = command_parts(command); one->name; one++)
+        printf("  %-8s %-10s %s\n", command_word(one), one->operands, one->summary);
+    printf("\nA %s of another user is USER/NAME. uswap %s COMMAND --help tells more.\n",
+           command->name, command->name);
+}
+
 void command_help(const struct command *command)
 {
-    const struct option *option = command->options;
-
-    printf("usage: uswap %s", command->name);
-    for (; option->name; option++)
-        printf(option->argument ? " [%s %s]" : " [%s]", option->name, option->argument);
-    printf(*command->operands ? " %s\n\n%s.\n\n" : "%s\n\n%s.\n\n", command->operands,
-           command->summary);
-    for (option = command->options; option->name; option++)
-        printf("  %s %-*s %s\n", option->name, (int)(22 - strlen(option->name)),
-               option->argument ? option->argument : "", option->help);
-    printf("  -h, --help%13s show this\n%s", "", command->details);
+    if (command_parts(command)) {
+        print_group(command);
+        return;
+    }
+    print_usage(command);
+    for (const struct option *option = command->options; option->name; option++)
+        print_option(option);
+    printf("  -h, --help%*sshow this\n", HELP_TEXT - 12, "");
+    print_text(command->details, 0, 0);
 }
+
+/* ---- Options ---- */
 
 /* The option that an argument names, as --name or --name=value; *value is what follows the sign, or
  * NULL. */

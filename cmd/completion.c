@@ -131,7 +131,7 @@ static void bash_operands(const struct command *command)
     } else if (takes_trace(command))
         printf("        compopt -o filenames 2>/dev/null\n"
                "        operands=$(compgen -f -- \"$current\")\n");
-    else if (strcmp(command->operands, "[COMMAND]") == 0) {
+    else if (strcmp(command->operands, "[COMMAND...]") == 0) {
         printf("        operands=\"");
         bash_names();
         printf("\"\n");
@@ -234,7 +234,7 @@ static void zsh_operands(const struct command *command)
         printf(" \\\n            '1:trace:_files'");
     else if (strcmp(command->operands, "bash|zsh") == 0)
         printf(" \\\n            '1:shell:(bash zsh)'");
-    else if (strcmp(command->operands, "[COMMAND]") == 0)
+    else if (strcmp(command->operands, "[COMMAND...]") == 0)
         printf(" \\\n            '1:command:(${commands%%%%:*})'");
     printf("\n");
 }

@@ -29,7 +29,7 @@ static int run_version(const struct command *command, char **arguments)
 }
 
 static const struct command command_help_row = {
-    "help", "[COMMAND]", "Show the commands, or what one of them does", "", no_options, run_help,
+    "help", "[COMMAND...]", "Show the commands, or what one of them does", "", no_options, run_help,
 };
 static const struct command command_version = {
     "version", "", "Show the version", "", no_options, run_version,
@@ -71,6 +71,15 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+static const struct command *find_part(const struct command *group, const char *word)
+{
+    for (const struct command *one = command_parts(group); one && one->name; one++)
+        if (strcmp(word, command_word(one)) == 0)
+            return one;
+    msg_error("%s %s: no such command; see uswap help %s", group->name, word, group->name);
+    return NULL;
+}
+
 static void print_commands(FILE *stream)
 {
     fprintf(stream, "usage: uswap COMMAND [ARGUMENT...]\n\n"
@@ -92,6 +101,8 @@ static int run_help(const struct command *command, char **arguments)
         return EXIT_SUCCESS;
     }
     about = find_command(*arguments);
+    if (about && arguments[1])
+        about = find_part(about, arguments[1]);
     if (!about)
         return EXIT_USAGE;
     command_help(about);

@@ -117,15 +117,6 @@ int named_list(const struct command *command, char **arguments, const struct nam
     return EXIT_SUCCESS;
 }
 
-static void print_help(const struct command *command)
-{
-    printf("usage: uswap %s COMMAND [ARGUMENT...]\n\n%s.\n\n", command->name, command->summary);
-    for (const struct command *one = command_parts(command); one->name; one++)
-        printf("  %-12s %-10s %s\n", command_word(one), one->operands, one->summary);
-    printf("\nA %s of another user is USER/NAME. uswap %s COMMAND --help tells more.\n",
-           command->name, command->name);
-}
-
 int named_run(const struct command *command, char **arguments)
 {
     const char *name = *arguments ? *arguments : "";
@@ -142,6 +133,6 @@ int named_run(const struct command *command, char **arguments)
                   command->name);
         return EXIT_USAGE;
     }
-    print_help(command);
+    command_help(command);
     return EXIT_SUCCESS;
 }

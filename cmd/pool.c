@@ -389,8 +389,8 @@ const struct command pool_commands[] = {
     {"pool ls", "", "List the pools that you may join", "", no_options, run_ls},
     {"pool show", "NAME", "Show the members of a pool: shares, memory, ages",
      "\nAGE is that of what leaves a member next: how many steps of 64 objects have come into "
-     "memory\n"
-     "in the pool since it was last known to be used. Hot objects count as 16 times younger.\n",
+     "memory in the pool since it was last known to be used. Hot objects count as 16 times "
+     "younger.\n",
      no_options, run_show},
     {"pool resize", "NAME SIZE", "Change the size of a pool, also while it is used", "", no_options,
      run_resize},

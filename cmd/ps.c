@@ -80,7 +80,7 @@ const struct command command_ps = {
     "ps",
     "",
     "List the processes that run under uswap",
-    "\nThose of other users are listed for root only. READS/s are the page faults of the last\n"
+    "\nThose of other users are listed for root only. READS/s are the page faults of the last "
     "second that had to read from a store, or from compressed RAM.\n",
     options,
     run_ps,

@@ -401,7 +401,7 @@ const struct command region_commands[] = {
     {"region show", "NAME", "Show a region: sizes, traffic, members", "", no_options, run_show},
     {"region resize", "NAME SIZE", "Change how much may be resident, also while it is used", "",
      no_options, run_resize},
-    {"region rm", "NAME", "Remove a region; with --persist, its file is made whole and stays", "",
+    {"region rm", "NAME", "Remove a region; the file of --persist stays, and is whole", "",
      no_options, run_rm},
     {0},
 };

@@ -150,12 +150,11 @@ static int run_report(const struct command *command, char **arguments)
 const struct command command_report = {
     "report",
     "TRACE",
-    "Make a page that shows what a program did with its memory, from a trace",
+    "Make a page of a trace: what a program did with its memory",
     "\nA trace is made by uswap run --trace FILE. The page needs no network and no server: open "
-    "it\n"
-    "in a browser. Exit code 2: the file is not a trace. Of one that is damaged or cut off, what "
-    "can\n"
-    "be read is shown, after a warning.\n",
+    "it in a browser. Exit code 2: the file is not a trace. Of one that is damaged or cut off, "
+    "what "
+    "can be read is shown, after a warning.\n",
     options,
     run_report,
 };

@@ -103,8 +103,8 @@ static int read_compress(const char *label, const char *value, void *target)
 
 static const struct option options[] = {
     {"--ram", "SIZE",
-     "memory that may be resident, of the program and all it starts together;\n"
-     "                          default: half of what is available",
+     "memory that may be resident, of the program and all it starts together; default: "
+     "half of what is available",
      read_ram},
     {"--pool", "NAME", "share the budget of this pool instead; see uswap pool", read_pool},
     {"--min-per-process", "SIZE", "what each process can always use; default: 1/64, at most 8M",
@@ -115,9 +115,8 @@ static const struct option options[] = {
      "swap private anonymous mappings, too, from SIZE on; yes: from 256K on; default: no",
      read_mmap},
     {"--compress", "auto|off|lz4|zstd",
-     "keep what leaves compressed in a part of the memory; default: auto, which is lz4 at\n"
-     "                          first and zstd for what is used again, as far as it gains "
-     "something",
+     "keep what leaves compressed in a part of the memory; default: auto, which is lz4 at "
+     "first and zstd for what is used again, as far as it gains something",
      read_compress},
     {"--stats", "FILE",
      "write statistics there at exit, as JSON (%p: one file a process); -: a summary on stderr",
@@ -366,10 +365,10 @@ const struct command command_run = {
     "run",
     "[--] PROGRAM [ARG...]",
     "Run a program within a RAM budget; what does not fit is swapped",
-    "\nSIZE takes K, M, G, T, and % of what is available. The same options can be given as\n"
-    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas), USWAP_MMAP, USWAP_STATS,\n"
-    "USWAP_TRACE, USWAP_CHILDREN and USWAP_LOG_FILE in the environment; USWAP_LOG=error, warning,\n"
-    "info or debug chooses the messages.\n"
+    "\nSIZE takes K, M, G, T, and % of what is available. The same options can be given as "
+    "USWAP_RAM, USWAP_POOL, USWAP_SWAP (stores separated by commas), USWAP_MMAP, USWAP_COMPRESS, "
+    "USWAP_STATS, USWAP_TRACE, USWAP_CHILDREN and USWAP_LOG_FILE in the environment; "
+    "USWAP_LOG=error, warning, info or debug chooses the messages.\n"
     "Exit code: the program's; 2 when it was not started, 126 or 127 when it cannot be run.\n",
     options,
     run,

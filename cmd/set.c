@@ -111,8 +111,7 @@ const struct command command_set = {
     "PID|POOL ram=SIZE",
     "Change the RAM budget of a running process, or of a pool",
     "\nOnly the owner of the process and root may; of a pool, who may join it. A smaller budget "
-    "has\n"
-    "been reached when the command ends; a stopped process is left as it is.\n"
+    "has been reached when the command ends; a stopped process is left as it is.\n"
     "Exit code: 0 done; 1 not done; 2 wrong arguments.\n",
     options,
     run_set,

@@ -264,11 +264,10 @@ const struct command command_stat = {
     "[PID|POOL]",
     "Show what one process, or all under uswap, are doing",
     "\nOne line has the averages since the start; with --interval, those of each interval. "
-    "COMPRESS\n"
-    "is the part of SWAPPED that is kept compressed within RESIDENT; READS/s are page faults that "
-    "read\n"
-    "from there or from a store, FAULTS/s those that found the page in memory or made\n"
-    "a new one; IN/s and OUT/s bytes read and written; AHEAD% the part of the read-ahead that was\n"
+    "COMPRESS is the part of SWAPPED that is kept compressed within RESIDENT; READS/s are page "
+    "faults that "
+    "read from there or from a store, FAULTS/s those that found the page in memory or made "
+    "a new one; IN/s and OUT/s bytes read and written; AHEAD% the part of the read-ahead that was "
     "seen to be used; p50 and p99 the times of READS. A pool has a line for each member, and a "
     "total.\n",
     options,

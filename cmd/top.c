@@ -350,7 +350,7 @@ const struct command command_top = {
     "top",
     "",
     "Watch the processes that run under uswap, on the whole screen",
-    "\nKeys: up and down select a process, Enter opens it (regions, times of reads), Escape goes\n"
+    "\nKeys: up and down select a process, Enter opens it (regions, times of reads), Escape goes "
     "back, < and > choose the column to sort by, b changes the budget, q quits.\n",
     options,
     run_top,

@@ -32,6 +32,17 @@ complete_bash() {
         "$work/bash" "$@"
 }
 
+# Help is for a narrow terminal, and a group's says what there is in it.
+for command in '' run ps stat top set report pool 'pool create' 'pool show' region 'region create' bench completion; do
+    # shellcheck disable=SC2086 # words are wanted
+    "$USWAP" help $command >"$work/help"
+    expect "help: ${command:-all} fits in 80 columns" [ "$(wc -L <"$work/help")" -le 80 ]
+done
+expect 'help: the commands of a group' grep -q '^  resize ' <("$USWAP" help pool)
+expect 'help: a command of a group' cmp <("$USWAP" help pool create) <("$USWAP" pool create --help)
+"$USWAP" help pool nonsense 2>/dev/null
+expect 'exit code 2: a group has no such command' [ $? -eq 2 ]
+
 commands=$("$USWAP" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 expect 'there are commands' [ "$(wc -l <<<"$commands")" -gt 7 ]
 for command in $commands; do
