@@ -241,7 +241,7 @@ struct uswap_stats {
     uint64_t faults_minor;          /* found in memory, or new and filled with zeros */
     uint64_t objects_evicted;       /* left memory */
     uint64_t objects_dropped_clean; /* of these: needed no write */
-    uint64_t objects_read_ahead;    /* came in before they were touched */
+    uint64_t objects_read_ahead;    /* read before they were touched */
     uint64_t bytes_read;
     uint64_t bytes_written;
     uint64_t io_errors;

@@ -173,7 +173,7 @@ static int resolve_empty(const struct region *region, object_t page, uint64_t wo
     parts_end(PART_LOOKUP);
     error = fill_zero(object, ahead(region, object, FRESH_AHEAD_MAX), &filled);
     if (!error)
-        stream_extend(object, filled, filled);
+        stream_extend(object, filled, 1); /* nothing was read ahead */
     stats_add(STAT_FAULTS_MINOR, 1);
     return error;
 }

@@ -288,11 +288,13 @@ int work_place(struct work *work)
 static void publish_ahead(const struct work *work, object_t first, object_t end)
 {
     uint32_t count = (end - first) / work->step;
+    bool fresh = work->source == TRACE_FAULT_FRESH;
 
     if (!count)
         return;
-    pool_add(first, count, OBJECT_AHEAD);
-    stats_add(STAT_OBJECTS_READ_AHEAD, count);
+    pool_add(first, count, fresh ? 0 : OBJECT_AHEAD);
+    if (!fresh)
+        stats_add(STAT_OBJECTS_READ_AHEAD, count);
     trace_ahead(first, end - first, work->source);
 }
 

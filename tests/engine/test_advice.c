@@ -175,6 +175,18 @@ static uint64_t ahead_of_a_scan(char *memory)
     return engine_stats().objects_read_ahead - before;
 }
 
+/* What comes along with a fault on fresh memory is not read from anywhere. */
+static void fresh_memory_is_not_read_ahead(uint64_t unused)
+{
+    engine_start(RAM, STORE);
+    char *memory = engine_map(3 * RAM, 4 * KIB);
+    fill_pages(memory, 3 * RAM);
+    struct uswap_stats stats = engine_stats();
+    expect(stats.objects_evicted > 0 && stats.faults_minor < 2 * RAM / PAGE_SIZE);
+    expect(stats.objects_read_ahead == 0, "%llu", (unsigned long long)stats.objects_read_ahead);
+    expect(status_sum(&status_page, STAT_READ_AHEAD_HITS) == 0);
+}
+
 static void random_and_sequential_steer_read_ahead(uint64_t unused)
 {
     const uint64_t objects = SIZE / PAGE_SIZE;
@@ -272,6 +284,7 @@ static const struct engine_case cases[] = {
     {.name = "dropping_gives_slots_and_memory_back", .run = dropping_gives_slots_and_memory_back},
     {.name = "parts_of_objects", .run = parts_of_objects, .parameter = false},
     {.name = "parts_of_evicted_objects", .run = parts_of_objects, .parameter = true},
+    {.name = "fresh_memory_is_not_read_ahead", .run = fresh_memory_is_not_read_ahead},
     {.name = "random_and_sequential_steer_read_ahead",
      .run = random_and_sequential_steer_read_ahead},
     {.name = "wrong_ranges_are_refused", .run = wrong_ranges_are_refused},
