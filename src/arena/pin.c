@@ -7,6 +7,7 @@
 #include "arena/pin.h"
 #include "arena/arena.h"
 #include "arena/fault.h"
+#include "arena/guest.h"
 #include "arena/inside.h"
 #include "arena/region.h"
 #include "arena/supply.h"
@@ -21,6 +22,9 @@
 #define CHUNK_SHARE  8
 /* What mlock() may leave pinned: system calls need the rest. */
 #define LOCKED_SHARE 8
+
+/* A guest that has not pinned by then does as the process itself. */
+#define GUEST_TRIES 8
 
 size_t arena_pin_chunk(void)
 {
@@ -120,6 +124,18 @@ static bool pin_resident(object_t first, object_t last)
     return pinned;
 }
 
+/* What a guest pins it has brought in before; it may leave again before it is pinned. */
+static bool pin_as_guest(object_t first, object_t last)
+{
+    for (unsigned tries = 0; tries < GUEST_TRIES; tries++) {
+        if (guest_bring(first, last))
+            return false;
+        if (pin_resident(first, last))
+            return true;
+    }
+    return false;
+}
+
 int arena_pin(const void *address, size_t size)
 {
     struct inside inside;
@@ -129,6 +145,8 @@ int arena_pin(const void *address, size_t size)
     if (!clip(address, size, &first, &last))
         return 0;
     if (pin_resident(first, last))
+        return 0;
+    if (guest_here() && pin_as_guest(first, last))
         return 0;
     inside = inside_enter();
     error = pin_pages(first, last);

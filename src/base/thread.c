@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread made by clone() alone, in one block of memory:
+ * A thread made by clone() alone, or a process that shares all with this one, in one block of
+ * memory:
  *
  *     | guard page | stack | thread-local storage | TCB page | room above |
  *                                                 ^ thread pointer
@@ -11,8 +12,8 @@
  * itself reads. libc's own idea of "this thread" is a zeroed struct: nothing that uses it may be
  * called.
  *
- * The block is never given back: the thread lives as long as the process. In the child of a fork
- * the thread is gone, and its block stays behind, mostly untouched address space.
+ * A thread's block is never given back: the thread lives as long as the process. In the child of a
+ * fork the thread is gone, and its block stays behind, mostly untouched address space.
  */
 #include "base/thread.h"
 
@@ -22,8 +23,10 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #define STACK_SIZE (256 * KIB)
 
@@ -33,9 +36,10 @@
 /* Pages that a thread touches: two of the stack, thread-local variables, TCB. */
 #define TOUCHED (4 * PAGE_SIZE)
 
-#define CLONE_FLAGS                                                                                \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |            \
-     CLONE_SETTLS)
+#define SHARED_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SETTLS)
+#define THREAD_FLAGS (SHARED_FLAGS | CLONE_THREAD | CLONE_SYSVSEM)
+/* No signal at its end: the program would see that a child that it did not make has ended. */
+#define APART_FLAGS (SHARED_FLAGS | CLONE_VFORK | CLONE_CHILD_CLEARTID)
 
 /* What the new thread finds on its stack. */
 struct start {
@@ -72,10 +76,11 @@ static void fill_tcb(uintptr_t pointer)
     tcb[6] = mine[6];
 }
 
-/* clone(), after which the new thread calls what start, the top of its stack, says. */
-static long clone_thread(struct start *start, uintptr_t tls)
+/* clone(), after which the new thread calls what start, the top of its stack, says. word: see
+ * CLONE_CHILD_CLEARTID. */
+static long clone_thread(long flags, struct start *start, void *word, uintptr_t tls)
 {
-    register long r10 __asm__("r10") = 0;
+    register void *r10 __asm__("r10") = word;
     register uintptr_t r8 __asm__("r8") = tls;
     long ret;
 
@@ -89,7 +94,7 @@ static long clone_thread(struct start *start, uintptr_t tls)
                      "ud2\n"
                      "1:"
                      : "=a"(ret)
-                     : "a"(SYS_clone), "D"(CLONE_FLAGS), "S"(start), "d"(0), "r"(r10), "r"(r8)
+                     : "a"(SYS_clone), "D"(flags), "S"(start), "d"(0), "r"(r10), "r"(r8)
                      : "rcx", "r11", "cc", "memory");
     return ret;
 }
@@ -110,14 +115,14 @@ static void fill_tcb(uintptr_t pointer)
     (void)pointer;
 }
 
-static long clone_thread(struct start *start, uintptr_t tls)
+static long clone_thread(long flags, struct start *start, void *word, uintptr_t tls)
 {
     register long x8 __asm__("x8") = SYS_clone;
-    register long x0 __asm__("x0") = CLONE_FLAGS;
+    register long x0 __asm__("x0") = flags;
     register struct start *x1 __asm__("x1") = start;
     register long x2 __asm__("x2") = 0;
     register uintptr_t x3 __asm__("x3") = tls;
-    register long x4 __asm__("x4") = 0;
+    register void *x4 __asm__("x4") = word;
 
     __asm__ volatile("svc 0\n\t"
                      "cbnz x0, 1f\n\t"
@@ -145,7 +150,7 @@ static size_t tls_side(void)
 }
 
 /* clone() with every signal blocked: the new thread inherits that. */
-static long clone_blocked(struct start *start, uintptr_t tls)
+static long clone_blocked(long flags, struct start *start, void *word, uintptr_t tls)
 {
     uint64_t all = UINT64_MAX;
     uint64_t old = 0;
@@ -153,35 +158,97 @@ static long clone_blocked(struct start *start, uintptr_t tls)
 
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(old));
     sys_selector = SYS_ALLOW;
-    result = clone_thread(start, tls);
+    result = clone_thread(flags, start, word, tls);
     sys_selector = SYS_BLOCK;
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof(old));
     return result;
 }
 
+static size_t block_size(void)
+{
+    return PAGE_SIZE + STACK_SIZE + 2 * tls_side();
+}
+
+/* NULL: no memory. */
+static char *make_block(void)
+{
+    char *block = meta_reserve(block_size());
+
+    if (block && sys_call(SYS_mprotect, block, PAGE_SIZE, PROT_NONE)) {
+        meta_release(block, block_size());
+        block = NULL;
+    }
+    return block;
+}
+
+static long start_in(char *block, long flags, void *word, void (*run)(void *), void *argument)
+{
+    char *stack_top = block + PAGE_SIZE + STACK_SIZE;
+    struct start *start = (void *)(stack_top - sizeof(*start));
+    uintptr_t tls = (uintptr_t)stack_top + tls_side();
+
+    *start = (struct start){run, argument};
+    fill_tcb(tls);
+    return clone_blocked(flags, start, word, tls);
+}
+
 int thread_start(void (*run)(void *), void *argument)
 {
-    size_t side = tls_side();
-    size_t size = PAGE_SIZE + STACK_SIZE + 2 * side;
-    char *block = meta_reserve(size);
+    char *block = make_block();
     long result;
 
     if (!block)
         return -ENOMEM;
-
-    char *stack_top = block + PAGE_SIZE + STACK_SIZE;
-    struct start *start = (void *)(stack_top - sizeof(*start));
-    uintptr_t tls = (uintptr_t)stack_top + side;
-
-    *start = (struct start){run, argument};
-    fill_tcb(tls);
-    result = sys_call(SYS_mprotect, block, PAGE_SIZE, PROT_NONE);
-    if (result == 0)
-        result = clone_blocked(start, tls);
+    result = start_in(block, THREAD_FLAGS, NULL, run, argument);
     if (result < 0) {
-        meta_release(block, size);
+        meta_release(block, block_size());
         return (int)result;
     }
     meta_charge(TOUCHED);
     return 0;
+}
+
+/* ---- Apart ---- */
+
+#define BLOCKS 16
+
+/* Whose word is 0 is free. The kernel clears it when the process that runs in the block has ended,
+ * whether or not the one that started it is still there. */
+static struct {
+    char *block;
+    _Atomic uint32_t user;
+} blocks[BLOCKS];
+
+/* -1: none is free. */
+static int take_block(void)
+{
+    for (int i = 0; i < BLOCKS; i++) {
+        uint32_t nobody = 0;
+        if (!atomic_compare_exchange_strong(&blocks[i].user, &nobody, 1))
+            continue;
+        if (!blocks[i].block && (blocks[i].block = make_block()))
+            meta_charge(TOUCHED);
+        if (blocks[i].block)
+            return i;
+        atomic_store(&blocks[i].user, 0);
+        break;
+    }
+    return -1;
+}
+
+int thread_run_apart(void (*run)(void *), void *argument)
+{
+    int taken = take_block(), status = 0;
+    long result;
+
+    if (taken < 0)
+        return -EAGAIN;
+    result = start_in(blocks[taken].block, APART_FLAGS, &blocks[taken].user, run, argument);
+    if (result < 0)
+        atomic_store(&blocks[taken].user, 0);
+    else
+        result = sys_call(SYS_wait4, result, &status, __WALL, NULL);
+    if (result < 0)
+        return (int)result;
+    return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EFAULT;
 }

@@ -14,4 +14,11 @@
  * A fork's child does not have the thread. -EAGAIN, -ENOMEM. */
 int thread_start(void (*run)(void *), void *argument) must_check;
 
+/*
+ * Run it to its end in a process of its own, which shares memory and descriptors with this one:
+ * whoever kills this one does not kill that. run ends by SYS_exit; -EFAULT: not with 0. -EAGAIN:
+ * there are too many. From any process that shares this memory.
+ */
+int thread_run_apart(void (*run)(void *), void *argument) must_check;
+
 #endif

@@ -105,7 +105,7 @@ static void locks_of_a_thread(enum way way)
 
 static struct rseq *libcs_rseq(void)
 {
-    return (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+    return (void *)((char *)__builtin_thread_pointer() + __rseq_offset);
 }
 
 /* Pushed out and interrupted again and again. */
@@ -131,7 +131,7 @@ static void *be_interrupted(void *given)
 static void cpu_of_a_thread(enum way way)
 {
     char *memory = cold(2 * PAGE);
-    struct rseq *mine = (struct rseq *)(memory + 8 + 32); /* cold() begins 8 bytes before a page */
+    struct rseq *mine = (void *)(memory + 8 + 32); /* cold() begins 8 bytes before a page */
     pthread_t thread;
 
     if (way == BY_NAME || !__rseq_size)

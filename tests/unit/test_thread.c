@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -273,6 +274,84 @@ static void without_memory_there_is_an_error(void **state)
     assert_int_equal(in_child(start_without_memory), GOOD);
 }
 
+/* ---- Apart ---- */
+
+static struct {
+    struct seen seen;
+    int code;
+} apart;
+
+static void look_apart(void *argument)
+{
+    char here;
+
+    (void)argument;
+    apart.seen.number = ++thread_local_number;
+    apart.seen.canary = tcb_word(5);
+    apart.seen.stack = &here;
+    sys_call(SYS_exit, apart.code);
+}
+
+static void run_some(void)
+{
+    char here;
+
+    thread_local_number = 40;
+    for (int i = 0; i < 100; i++)
+        check(thread_run_apart(look_apart, NULL) == 0);
+    check(thread_local_number == 40);
+    check(apart.seen.number > 0 && apart.seen.number <= 100);
+    check(apart.seen.canary == tcb_word(5));
+    check(labs(apart.seen.stack - &here) > (long)PAGE_SIZE);
+    apart.code = 3;
+    check(thread_run_apart(look_apart, NULL) == -EFAULT);
+    check(waitpid(-1, NULL, __WALL) == -1 && errno == ECHILD);
+}
+
+static void what_is_run_apart_has_stack_and_storage_of_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(run_some), GOOD);
+}
+
+static void take_a_while(void *argument)
+{
+    const struct timespec moment = {0, 100000000};
+
+    (void)argument;
+    sys_call(SYS_nanosleep, &moment, NULL);
+    atomic_fetch_add(&apart.seen.done, 1);
+    sys_call(SYS_exit, 0);
+}
+
+static int wait_for_it(void *argument)
+{
+    (void)argument;
+    return thread_run_apart(take_a_while, NULL);
+}
+
+/* More often than there is room for at once. */
+static void kill_who_waits(void)
+{
+    static char stack[64 << 10] __attribute__((aligned(16)));
+
+    for (uint32_t i = 0; i < 20; i++) {
+        pid_t child = clone(wait_for_it, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+        check(child > 0);
+        usleep(30000);
+        check(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+        for (int look = 0; look < 1000 && atomic_load(&apart.seen.done) == i; look++)
+            usleep(10000);
+        check(atomic_load(&apart.seen.done) == i + 1);
+    }
+}
+
+static void it_ends_also_when_who_waits_is_killed(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(kill_who_waits), GOOD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +363,8 @@ int main(void)
         cmocka_unit_test(the_last_thread_of_libc_ends_the_process),
         cmocka_unit_test(a_stack_that_overflows_ends_the_process),
         cmocka_unit_test(without_memory_there_is_an_error),
+        cmocka_unit_test(what_is_run_apart_has_stack_and_storage_of_its_own),
+        cmocka_unit_test(it_ends_also_when_who_waits_is_killed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/guest.h"
+
+#include "arena/arena.h"
+#include "arena/inside.h"
+#include "arena/pin.h"
+#include "arena/region.h"
+#include "arena/supply.h"
+#include "arena/window.h"
+#include "base/sigaction.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "mask/mask.h"
+#include "observe/status.h"
+
+#include <signal.h>
+
+/* This is a process that brings something in for a guest. */
+static __thread bool serving;
+
+/* What handles the faults of the process itself. */
+static struct sigaction next;
+
+bool guest_here(void)
+{
+    return unlikely(sys_call(SYS_getpid) != status_page.pid) && !serving;
+}
+
+/* ---- The process that brings in ---- */
+
+static uintptr_t pack(object_t first, object_t last)
+{
+    return (uintptr_t)last << 32 | first;
+}
+
+/* A page that was dropped behind our back by madvise() belongs to an object that is resident. */
+static void touch_missing(object_t first, object_t last)
+{
+    uint64_t open = sigblock_bit(SIGBUS);
+
+    sys_call(SYS_rt_sigprocmask, SIG_UNBLOCK, &open, NULL, sizeof(open));
+    for (uint64_t page = first; page <= last; page++)
+        if (!mask_present(page_address((object_t)page)))
+            (void)*(const volatile char *)page_address((object_t)page);
+}
+
+/* Pinned for a moment they lose their protection, too: nothing is known of what is going to be
+ * done. */
+static void bring(void *pages)
+{
+    object_t first = (object_t)(uintptr_t)pages, last = (object_t)((uintptr_t)pages >> 32);
+    struct inside inside;
+    int error;
+
+    serving = true;
+    inside = inside_enter();
+    error = pin_pages(first, last);
+    if (!error)
+        arena_unpin(page_address(first), ((size_t)(last - first) + 1) * PAGE_SIZE);
+    supply_refill();
+    inside_leave(inside);
+    if (!error)
+        touch_missing(first, last);
+    for (;;)
+        sys_call(SYS_exit, error != 0);
+}
+
+/* ---- The guest ---- */
+
+int guest_bring(object_t first, object_t last)
+{
+    return thread_run_apart(bring, (void *)pack(first, last));
+}
+
+/* What cannot be brought in is the program's, or ends the guest: as for the process itself. */
+static void on_sigbus(int signo, siginfo_t *info, void *context)
+{
+    if (info->si_code > 0 && window_contains(info->si_addr) && guest_here()) {
+        object_t page = page_of(info->si_addr);
+        if (region_maps(page) && guest_bring(page, page) == 0)
+            return;
+    }
+    next.sa_sigaction(signo, info, context);
+}
+
+int guest_start(void)
+{
+    struct sigaction action;
+    int error = sigaction_raw(SIGBUS, NULL, &next);
+
+    if (error)
+        return error;
+    action = next;
+    action.sa_sigaction = on_sigbus;
+    return sigaction_raw(SIGBUS, &action, NULL);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest is a process that uses the memory of this one: the child of vfork(), or of clone() with
+ * CLONE_VM. It may be killed at any instruction, and what it had begun would stay begun: an object
+ * that is BUSY for ever, a lock, the gate. So it does nothing itself: what it misses is brought in
+ * by a process that is made for that and that nobody knows, so nobody kills it.
+ *
+ * Whoever kills all processes at once that he may kills the owner of the memory, too.
+ */
+#ifndef USWAP_ARENA_GUEST_H
+#define USWAP_ARENA_GUEST_H
+
+#include "object/object.h"
+
+/* Take the faults of guests. After fault_start(). */
+int guest_start(void) must_check;
+
+/* Whether the process that runs here is a guest: a system call. */
+bool guest_here(void);
+
+/* Have these pages made resident, and writable; -errno of what cannot be. Signals may be open. */
+int guest_bring(object_t first, object_t last) must_check;
+
+#endif
