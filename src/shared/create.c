@@ -170,8 +170,12 @@ static int reserve_store(struct making *making)
     uint64_t size = making->keeps ? persist_file_size(&making->shape) : making->shape.size;
     long error = sys_call(SYS_fallocate, making->store_fd, 0, 0, size);
 
-    if (error == -EOPNOTSUPP)
+    if (error == -EOPNOTSUPP) {
+        msg_warning(
+            "region %s: space cannot be reserved for its store: a full disk may fail writes",
+            making->name);
         error = making->keeps ? 0 : sys_call(SYS_ftruncate, making->store_fd, size);
+    }
     return error ? refuse(making, (int)error, "there is no room for its store") : 0;
 }
 

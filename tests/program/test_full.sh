@@ -74,6 +74,13 @@ rm /dev/shm/filler
 expect 'the pool goes' "$USWAP" pool rm $region
 expect 'the region goes' "$USWAP" region rm $region
 
+# Where a file system cannot reserve, it is said.
+umount "$work/small"
+mount -t ramfs ramfs "$work/small"
+expect 'a region in a file system that reserves nothing' "$USWAP" region create $region --size 4M --ram 1M --swap "$work/small" 2>"$work/err"
+expect 'with one warning' grep -qx "uswap: region $region: space cannot be reserved for its store: a full disk may fail writes" "$work/err"
+expect 'goes, too' "$USWAP" region rm $region
+
 # Stores: what is not there is not promised, and what has been promised others cannot take.
 room "$work/small" 24M
 "$USWAP" run --ram 16M --compress off --swap "$work/small:16M" -- "$TOOLS/share" 200 0 random >"$work/out" 2>&1
