@@ -12,7 +12,7 @@ DESTDIR=$root meson install -C "$build" --no-rebuild --quiet >"$work/log" 2>&1 |
 uswap=$(find "$root" -path '*/bin/uswap')
 library=$(find "$root" -name libuswap.so)
 pc=$(find "$root" -name uswap.pc)
-export PATH=${uswap%/*}:$PATH LD_LIBRARY_PATH=${library%/*} EXAMPLES=$source/examples
+export PATH=${uswap%/*}:$PATH LD_LIBRARY_PATH=${library%/*} EXAMPLES=$root/usr/local/share/doc/uswap/examples
 export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root TMPDIR=$work/swap
 mkdir "$work/empty"
 cd "$work/empty" || exit

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# test_install.sh SOURCE BUILD: what meson install puts somewhere is complete, exports only its own
+# test_install.sh BUILD: what meson install puts somewhere is complete, exports only its own
 # names, and a program can be built against it with nothing but pkg-config.
 . "$(dirname "$0")/lib.sh"
-source=$1
-build=$2
+build=$1
 root=$work/root
 
 DESTDIR=$root meson install -C "$build" --no-rebuild --quiet >"$work/log" 2>&1
@@ -26,11 +25,22 @@ functions=$(sed -n 's/^[a-z].*[ *]\(uswap_[a-z_]*\)(.*/\1/p' "$(find_one uswap.h
 expect 'libuswap.so exports every function of the header' \
     [ -z "$(comm -13 <(exports "$(find_one libuswap.so)") <(echo "$functions"))" ]
 
+# Pages by every name that one would ask for, and what pages refer to.
+for function in $functions; do
+    expect "there is a page $function.3" [ -s "$(find_one "$function.3")" ]
+done
+for page in $(find "$root" -name 'uswap*.[137]' -exec sed -n 's/^\.Xr \(uswap[a-z_-]*\) \([0-9]\).*/\1.\2/p' {} + | sort -u) uswap-run.1 uswap-pool.1; do
+    expect "and $page" [ -s "$(find_one "$page")" ]
+done
+for guide in $(sed -n 's/.*(\(docs\/[A-Z]*\.md\)).*/\1/p' "$(find_one README.md)"); do
+    expect "README's $guide is beside it" [ -s "$(dirname "$(find_one README.md)")/$guide" ]
+done
+
 pc=$(find_one uswap.pc)
 export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root
 library=$(find_one libuswap.so)
 flags=$(pkg-config --cflags --libs uswap)
-cp "$source"/examples/*.c "$source"/examples/*.cpp "$source"/examples/*.hpp "$source"/examples/*.py "$work"
+cp "$root"/usr/local/share/doc/uswap/examples/* "$work"
 cd "$work" || exit
 
 # runs NAME COMMAND...: an example, with little memory.
