@@ -524,6 +524,29 @@ uint64_t peer_packed_content(const struct peer *peer)
     return min_u64(peer->now->gauges.packed_content * PAGE_SIZE, peer_swapped(peer));
 }
 
+bool peer_shares(const struct peer *peer, const struct peer *other)
+{
+    return peer->now->gauges.pool && peer->now->gauges.pool == other->now->gauges.pool;
+}
+
+/* What is on the page is the process's word: nothing but what a name may have gets to a terminal.
+ */
+const char *peer_pool(const struct peer *peer)
+{
+    static char text[STATUS_POOL_NAME];
+    char own[16];
+    size_t length;
+
+    memcpy(text, peer->now->gauges.pool_name, sizeof(text) - 1);
+    for (char *c = text; *c; c++)
+        if (*c <= ' ' || *c > '~')
+            *c = '?';
+    length = fmt_write(own, sizeof(own), "%u/", peer->uid);
+    if (!peer->now->gauges.pool || !*text)
+        return "-";
+    return strncmp(text, own, length) == 0 ? text + length : text;
+}
+
 const char *peer_user(const struct peer *peer)
 {
     static char number[16];

@@ -9,6 +9,7 @@
 #include "observe/control.h"
 #include "observe/status.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct peer {
@@ -84,6 +85,11 @@ uint64_t peer_swapped(const struct peer *peer);
 /* Compressed RAM: the memory that it takes, part of resident; what is in it, part of swapped. */
 uint64_t peer_packed_memory(const struct peer *peer);
 uint64_t peer_packed_content(const struct peer *peer);
+
+/* The pool that its budget is shared in: a name, with the user before it if that is another one;
+ * the number of the process that began the tree; "-": none. Whether two share one. */
+const char *peer_pool(const struct peer *peer);
+bool peer_shares(const struct peer *peer, const struct peer *other);
 
 /* The name of the owner, or the number. */
 const char *peer_user(const struct peer *peer);

@@ -143,6 +143,11 @@ void print_json_peer(const struct peer *peer)
     printf(", \"state\": \"%c\"", peer_state(peer) ? peer_state(peer) : '-');
     print_number("elapsed_ns", peer->now_ns - peer->now->started_ns);
     print_number("ram_budget_bytes", gauges->limit);
+    printf(", \"budget_pool\": ");
+    if (gauges->pool)
+        print_json_string(peer_pool(peer));
+    else
+        printf("null");
     print_memory(peer);
     print_number("resident_peak_bytes", gauges->peak);
     print_number("demand_peak_bytes", max_u64(gauges->demand_peak, gauges->peak));

@@ -65,11 +65,12 @@ static struct {
 static void show_wait(void)
 {
     unsigned long seconds = (unsigned long)((clock_now_ns() - waiting.begun_ns) / FIRST_NS);
+    uint64_t left = waiting.left ? waiting.left(waiting.target) : 0;
     char size[16];
 
     fprintf(stderr, CLEAR "%s: %lu s", waiting.what, seconds);
-    if (waiting.left)
-        fprintf(stderr, ", %s left", size_format(waiting.left(waiting.target), size));
+    if (left)
+        fprintf(stderr, ", %s left", size_format(left, size));
     fputc('\r', stderr);
     shown = true;
 }

@@ -44,8 +44,8 @@ static void print_row(const struct peer *peer)
 {
     char budget[16], resident[16], swapped[16];
     int used =
-        printf("%7d %-8.8s %8s %8s %8s %9lu ", (int)peer->pid, peer_user(peer),
-               size_format(peer->now->gauges.limit, budget),
+        printf("%7d %-8.8s %-8.8s %7s %8s %7s %8lu ", (int)peer->pid, peer_user(peer),
+               peer_pool(peer), size_format(peer->now->gauges.limit, budget),
                size_format(peer_resident(peer), resident), size_format(peer_swapped(peer), swapped),
                (unsigned long)peer_own_rate(peer, STAT_FAULTS_MAJOR));
 
@@ -67,8 +67,8 @@ static int run_ps(const struct command *command, char **arguments)
     if (json) {
         print_json(list, count);
     } else {
-        printf("%7s %-8s %8s %8s %8s %9s %s\n", "PID", "USER", "BUDGET", "RESIDENT", "SWAPPED",
-               "READS/s", "COMMAND");
+        printf("%7s %-8s %-8s %7s %8s %7s %8s %s\n", "PID", "USER", "POOL", "BUDGET", "RESIDENT",
+               "SWAPPED", "READS/s", "COMMAND");
         for (unsigned i = 0; i < count; i++)
             print_row(&list[i]);
     }
@@ -80,7 +80,10 @@ const struct command command_ps = {
     "ps",
     "",
     "List the processes that run under uswap",
-    "\nThose of other users are listed for root only. READS/s are the page faults of the last "
+    "\nThose of other users are listed for root only. Processes with the same POOL share one "
+    "BUDGET; "
+    "that of a tree of processes has the number of the first one. READS/s are the page faults of "
+    "the last "
     "second that had to read from a store, or from compressed RAM.\n",
     options,
     run_ps,

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The times of a header; a terminal page has more lines. */
 #define HEADER_EVERY 20
@@ -70,11 +72,48 @@ static const struct option options[] = {
     {0},
 };
 
+/* A column that a narrow terminal can spare is left out there. */
+static const struct column {
+    const char *name;
+    int width;
+    bool spare;
+} columns[] = {
+    {"PID", 7, false},     {"RESIDENT", 8, false}, {"COMPRESS", 8, true}, {"SWAPPED", 7, false},
+    {"READS/s", 7, false}, {"FAULTS/s", 8, false}, {"AHEAD%", 6, true},   {"IN/s", 7, false},
+    {"OUT/s", 7, false},   {"p50 us", 7, false},   {"p99 us", 7, false},  {"ERRORS", 6, false},
+};
+
+#define COLUMNS     array_size(columns)
+#define ALL_COLUMNS 96 /* what a terminal has where all of them fit */
+#define CELL_LENGTH 24
+
+typedef char cells[COLUMNS][CELL_LENGTH];
+
+static bool is_narrow(void)
+{
+    struct winsize size;
+
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col &&
+           size.ws_col < ALL_COLUMNS;
+}
+
+static void print_cells(cells text)
+{
+    bool narrow = is_narrow();
+
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (!narrow || !columns[i].spare)
+            printf("%s%*s", i ? " " : "", columns[i].width, text[i]);
+    putchar('\n');
+}
+
 static void print_header(void)
 {
-    printf("%7s %8s %8s %8s %8s %8s %6s %8s %8s %8s %8s %6s\n", "PID", "RESIDENT", "COMPRESS",
-           "SWAPPED", "READS/s", "FAULTS/s", "AHEAD%", "IN/s", "OUT/s", "p50 us", "p99 us",
-           "ERRORS");
+    cells text;
+
+    for (size_t i = 0; i < COLUMNS; i++)
+        snprintf(text[i], CELL_LENGTH, "%s", columns[i].name);
+    print_cells(text);
 }
 
 /* How many of the objects that were read ahead were seen to be used. */
@@ -92,21 +131,26 @@ static unsigned ahead_percent(const struct peer *peer)
 
 static void print_line(const struct peer *peer)
 {
-    char resident[16], packed[16], swapped[16], in[16], out[16], number[16] = "total";
+    const uint64_t errors =
+        status_sum(peer->now, STAT_IO_ERRORS) + status_sum(peer->now, STAT_OBJECTS_POISONED);
+    cells text = {"total"};
 
     if (peer->pid)
-        snprintf(number, sizeof(number), "%d", (int)peer->pid);
-    printf("%7s %8s %8s %8s %8lu %8lu %6u %8s %8s %8.1f %8.1f %6lu\n", number,
-           size_format(peer_resident(peer), resident),
-           size_format(peer_packed_content(peer), packed), size_format(peer_swapped(peer), swapped),
-           (unsigned long)peer_rate(peer, STAT_FAULTS_MAJOR),
-           (unsigned long)peer_rate(peer, STAT_FAULTS_MINOR), ahead_percent(peer),
-           size_format(peer_rate(peer, STAT_BYTES_READ), in),
-           size_format(peer_rate(peer, STAT_BYTES_WRITTEN), out),
-           (double)peer_percentile(peer, HISTOGRAM_MAJOR, 50) / 1e3,
-           (double)peer_percentile(peer, HISTOGRAM_MAJOR, 99) / 1e3,
-           (unsigned long)(status_sum(peer->now, STAT_IO_ERRORS) +
-                           status_sum(peer->now, STAT_OBJECTS_POISONED)));
+        snprintf(text[0], CELL_LENGTH, "%d", (int)peer->pid);
+    size_format(peer_resident(peer), text[1]);
+    size_format(peer_packed_content(peer), text[2]);
+    size_format(peer_swapped(peer), text[3]);
+    snprintf(text[4], CELL_LENGTH, "%lu", (unsigned long)peer_rate(peer, STAT_FAULTS_MAJOR));
+    snprintf(text[5], CELL_LENGTH, "%lu", (unsigned long)peer_rate(peer, STAT_FAULTS_MINOR));
+    snprintf(text[6], CELL_LENGTH, "%u", ahead_percent(peer));
+    size_format(peer_rate(peer, STAT_BYTES_READ), text[7]);
+    size_format(peer_rate(peer, STAT_BYTES_WRITTEN), text[8]);
+    snprintf(text[9], CELL_LENGTH, "%.1f",
+             (double)peer_percentile(peer, HISTOGRAM_MAJOR, 50) / 1e3);
+    snprintf(text[10], CELL_LENGTH, "%.1f",
+             (double)peer_percentile(peer, HISTOGRAM_MAJOR, 99) / 1e3);
+    snprintf(text[11], CELL_LENGTH, "%lu", (unsigned long)errors);
+    print_cells(text);
 }
 
 /* A pool has a line for all of it. */

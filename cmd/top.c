@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define KEY_ESCAPE 27
+#define KEY_RUBOUT 127
 
 /* How long a process may take to describe its regions, and to obey. */
 #define REFRESH_MS 100
@@ -112,7 +113,7 @@ static void look(struct top *top)
         return;
     if (top->one)
         snprintf(top->note, sizeof(top->note), "%d has ended", (int)top->selected);
-    top->one = false;
+    top->one = top->asking = false;
     top->selected = top->count ? top->list[top->order[0]].pid : 0;
 }
 
@@ -137,23 +138,6 @@ static void sort_by(struct top *top, int step)
     snprintf(top->note, sizeof(top->note), "sorted by %s", top_column_name(top->sort));
 }
 
-/* A line that is typed; false when it was left by Escape or is empty. */
-static bool read_answer(const char *question, char *answer, int size)
-{
-    int result;
-
-    timeout(-1);
-    echo();
-    curs_set(1);
-    mvhline(LINES - 1, 0, ' ', COLS);
-    top_text(LINES - 1, 1, COLS - 1, "%s", question);
-    move(LINES - 1, (int)strlen(question) + 2);
-    result = getnstr(answer, size - 1);
-    noecho();
-    curs_set(0);
-    return result == OK && *answer && !strchr(answer, KEY_ESCAPE);
-}
-
 /* What the reader of sizes has to say goes into the note. */
 static void note_message(void *context, enum uswap_level level, const char *line)
 {
@@ -162,26 +146,23 @@ static void note_message(void *context, enum uswap_level level, const char *line
     snprintf(top->note, sizeof(top->note), "%s", line);
 }
 
+static void draw(struct top *top);
+
 static void change_budget(struct top *top)
 {
     struct uswap_options given;
     struct peer peer;
-    char answer[24] = "", question[64], text[128];
+    char text[128];
     int error;
 
-    if (!top_selected(top))
-        return;
-    snprintf(
-        question, sizeof(question),
-        COLS < TOP_NARROW ? "budget of %d:" : "new RAM budget of %d (as 2G):", (int)top->selected);
-    if (!read_answer(question, answer, sizeof(answer)))
-        return;
     msg_set_handler(note_message, top);
     uswap_options_init(&given);
-    error = config_read_ram("", answer, &given);
+    error = config_read_ram("", top->answer, &given);
     if (!error)
         error = peer_open(top->selected, &peer);
     if (!error) {
+        snprintf(top->note, sizeof(top->note), "%d: asked for it", (int)peer.pid);
+        draw(top);
         ask_for_budget(&peer, given.ram, BUDGET_MS, text, sizeof(text));
         snprintf(top->note, sizeof(top->note), "%d: %s", (int)peer.pid, text);
         peer_close(&peer);
@@ -189,9 +170,45 @@ static void change_budget(struct top *top)
     msg_set_handler(NULL, NULL);
 }
 
+static void begin_asking(struct top *top)
+{
+    *top->answer = '\0';
+    top->asking = top_selected(top) != NULL;
+}
+
+/* A key of the answer; what is shown goes on meanwhile. */
+static void answer(struct top *top, int key)
+{
+    size_t length = strlen(top->answer);
+
+    switch (key) {
+    case KEY_ESCAPE:
+        top->asking = false;
+        break;
+    case '\n':
+    case KEY_ENTER:
+        top->asking = false;
+        if (length)
+            change_budget(top);
+        break;
+    case KEY_BACKSPACE:
+    case '\b':
+    case KEY_RUBOUT:
+        top->answer[length - (length > 0)] = '\0';
+        break;
+    default:
+        if (key > ' ' && key <= '~' && length + 1 < sizeof(top->answer))
+            snprintf(top->answer + length, 2, "%c", key);
+    }
+}
+
 /* False: the end. */
 static bool act_on(struct top *top, int key)
 {
+    if (top->asking) {
+        answer(top, key);
+        return true;
+    }
     *top->note = '\0';
     switch (key) {
     case 'q':
@@ -228,7 +245,7 @@ static bool act_on(struct top *top, int key)
         sort_by(top, 1);
         break;
     case 'b':
-        change_budget(top);
+        begin_asking(top);
         break;
     default:
         break;
@@ -261,6 +278,20 @@ static bool open_screen(struct top *top)
     return true;
 }
 
+/* The cursor stands behind the answer. */
+static void draw_question(const struct top *top)
+{
+    char text[64];
+    int length =
+        snprintf(text, sizeof(text),
+                 COLS < TOP_NARROW ? "budget of %d: %s" : "new RAM budget of %d (as 2G): %s",
+                 (int)top->selected, top->answer);
+
+    mvhline(LINES - 1, 0, ' ', COLS);
+    top_text(LINES - 1, 1, COLS - 1, "%s", text);
+    move(LINES - 1, length + 1 < COLS ? length + 1 : COLS - 1);
+}
+
 static void draw(struct top *top)
 {
     erase();
@@ -268,7 +299,11 @@ static void draw(struct top *top)
         top_draw_one(top);
     else
         top_draw_list(top);
-    top_note(top);
+    if (top->asking)
+        draw_question(top);
+    else
+        top_note(top);
+    curs_set(top->asking);
     refresh();
 }
 

@@ -52,6 +52,8 @@ struct top {
     bool colours;
     double interval;
     char note[160]; /* the last line, until the next key */
+    bool asking;    /* for a budget of the selected process, in the last line */
+    char answer[16];
 };
 
 /* ---- top.c ---- */
@@ -74,7 +76,8 @@ struct top_tiers {
 void top_bar(const struct top *top, int y, int x, int width, const struct top_tiers *tiers,
              uint64_t whole);
 
-/* Two lines from row 1 on: what these processes have resident, of which budget; and swapped. */
+/* Two lines from row 1 on: what these processes have resident, of which budget; and swapped. A
+ * budget that several share counts once. */
 void top_memory(const struct top *top, const struct peer *list, unsigned count);
 
 /* The newest `width` values, scaled to the largest of them. */

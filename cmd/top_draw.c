@@ -98,6 +98,15 @@ static void put_size(int y, int x, uint64_t size, uint64_t packed, const char *b
     top_text(y, x, COLS, "%s%s%s", a, behind, width + (int)strlen(more) < COLS ? more : "");
 }
 
+/* Whether one before it shares its budget. */
+static bool is_counted(const struct peer *list, unsigned at)
+{
+    for (unsigned i = 0; i < at; i++)
+        if (peer_shares(&list[i], &list[at]))
+            return true;
+    return false;
+}
+
 void top_memory(const struct top *top, const struct peer *list, unsigned count)
 {
     uint64_t budget = 0, resident = 0, swapped = 0, memory = 0, content = 0, whole;
@@ -105,7 +114,7 @@ void top_memory(const struct top *top, const struct peer *list, unsigned count)
     char of[24], size[16];
 
     for (unsigned i = 0; i < count; i++) {
-        budget += list[i].now->gauges.limit;
+        budget += is_counted(list, i) ? 0 : list[i].now->gauges.limit;
         resident += peer_resident(&list[i]);
         swapped += peer_swapped(&list[i]);
         memory += peer_packed_memory(&list[i]);

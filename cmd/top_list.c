@@ -12,6 +12,7 @@
 
 #define COMMAND_MIN 12
 #define HEADER_ROWS 6
+#define RANK_MAX    10
 
 static uint64_t value_pid(const struct peer *peer)
 {
@@ -21,6 +22,11 @@ static uint64_t value_pid(const struct peer *peer)
 static uint64_t value_user(const struct peer *peer)
 {
     return peer->uid;
+}
+
+static uint64_t value_pool(const struct peer *peer)
+{
+    return peer->now->gauges.pool;
 }
 
 static uint64_t value_budget(const struct peer *peer)
@@ -61,6 +67,7 @@ static uint64_t value_all(const struct peer *peer)
 enum kind {
     KIND_NUMBER,
     KIND_USER,
+    KIND_POOL,
     KIND_SIZE,
     KIND_COUNT,
     KIND_US,
@@ -76,13 +83,13 @@ static const struct column {
     enum kind kind;
     uint64_t (*value)(const struct peer *peer);
 } columns[] = {
-    {"PID", 7, 0, KIND_NUMBER, value_pid},      {"USER", 8, 6, KIND_USER, value_user},
-    {"BUDGET", 7, 3, KIND_SIZE, value_budget},  {"RAM", 7, 1, KIND_SIZE, peer_resident},
-    {"SWAPPED", 7, 1, KIND_SIZE, peer_swapped}, {"MEMORY", 12, 4, KIND_BAR, value_all},
-    {"READS/s", 7, 2, KIND_COUNT, value_reads}, {"TREND", 8, 5, KIND_TREND, value_reads},
-    {"p99 us", 7, 5, KIND_US, value_p99},       {"FAULTS/s", 8, 7, KIND_COUNT, value_faults},
-    {"IN/s", 7, 8, KIND_SIZE, value_in},        {"OUT/s", 7, 8, KIND_SIZE, value_out},
-    {"COMMAND", 0, 0, KIND_COMMAND, NULL},
+    {"PID", 7, 0, KIND_NUMBER, value_pid},        {"USER", 8, 7, KIND_USER, value_user},
+    {"POOL", 8, 8, KIND_POOL, value_pool},        {"BUDGET", 7, 4, KIND_SIZE, value_budget},
+    {"RAM", 7, 3, KIND_SIZE, peer_resident},      {"SWAPPED", 7, 2, KIND_SIZE, peer_swapped},
+    {"MEMORY", 12, 5, KIND_BAR, value_all},       {"READS/s", 7, 1, KIND_COUNT, value_reads},
+    {"TREND", 8, 6, KIND_TREND, value_reads},     {"p99 us", 7, 6, KIND_US, value_p99},
+    {"FAULTS/s", 8, 9, KIND_COUNT, value_faults}, {"IN/s", 7, 10, KIND_SIZE, value_in},
+    {"OUT/s", 7, 10, KIND_SIZE, value_out},       {"COMMAND", 0, 0, KIND_COMMAND, NULL},
 };
 
 #define COLUMNS (unsigned)array_size(columns)
@@ -100,7 +107,7 @@ const char *top_column_name(unsigned column)
 /* The highest rank for which there is room. */
 static unsigned highest_rank(void)
 {
-    for (unsigned rank = 8; rank > 0; rank--) {
+    for (unsigned rank = RANK_MAX; rank > 0; rank--) {
         int used = 1;
         for (unsigned i = 0; i < COLUMNS; i++)
             if (columns[i].rank <= rank)
@@ -155,6 +162,9 @@ static void draw_cell(const struct top *top, const struct column *column, const 
     case KIND_USER:
         top_text(y, x, width, "%s", peer_user(peer));
         break;
+    case KIND_POOL:
+        top_text(y, x, width, "%s", peer_pool(peer));
+        break;
     case KIND_SIZE:
         top_text(y, x, width, "%*s", width, size_format(value, text));
         break;
@@ -168,7 +178,7 @@ static void draw_cell(const struct top *top, const struct column *column, const 
         top_bar(top, y, x, width,
                 &(struct top_tiers){peer_resident(peer), peer_packed_content(peer),
                                     peer_swapped(peer) - peer_packed_content(peer)},
-                value);
+                max_u64(value, peer->now->gauges.limit));
         break;
     case KIND_TREND:
         top_sparkline(top, y, x, width, top_history_of(top, peer)->values[TOP_READS]);
@@ -200,8 +210,9 @@ static void draw_names(const struct top *top, int y, unsigned rank)
     attron(A_BOLD);
     for (unsigned i = 0; i < COLUMNS; i++) {
         const struct column *column = &columns[i];
-        bool left = column->kind == KIND_USER || column->kind == KIND_BAR ||
-                    column->kind == KIND_TREND || column->kind == KIND_COMMAND;
+        bool left = column->kind == KIND_USER || column->kind == KIND_POOL ||
+                    column->kind == KIND_BAR || column->kind == KIND_TREND ||
+                    column->kind == KIND_COMMAND;
 
         if (column->rank > rank)
             continue;

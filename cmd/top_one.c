@@ -63,6 +63,24 @@ static void draw_rates(const struct top *top, const struct peer *peer)
     }
 }
 
+/* Who shares its budget, and what they have of it. */
+static void draw_others(const struct top *top, const struct peer *peer)
+{
+    unsigned count = 0;
+    uint64_t resident = 0;
+    char size[16];
+
+    for (unsigned i = 0; i < top->count; i++) {
+        if (top->list[i].pid == peer->pid || !peer_shares(&top->list[i], peer))
+            continue;
+        count++;
+        resident += peer_resident(&top->list[i]);
+    }
+    if (count)
+        top_text(6, 1, COLS < 70 ? COLS : 42, "%u other%s of pool %s: %s", count,
+                 count == 1 ? "" : "s", peer_pool(peer), size_format(resident, size));
+}
+
 static const struct status_region *region_before(const struct peer *peer, uint64_t address)
 {
     const struct status_regions *regions = peer->before ? &peer->before->regions : NULL;
@@ -205,6 +223,7 @@ void top_draw_one(struct top *top)
     top_title(top, left, "b budget  Esc back  q quit");
     draw_memory(top, peer);
     draw_rates(top, peer);
+    draw_others(top, peer);
     if (rows < 2)
         return;
     y = draw_regions(top, peer, FIRST_ROW, rows / 2);

@@ -20,6 +20,7 @@
 #include "base/sys.h"
 #include "object/budget.h"
 #include "object/sharing.h"
+#include "observe/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -145,8 +146,9 @@ int join_enter(const char *text, char *path)
     return open_named(text, path, true);
 }
 
-/* Become a member of what the descriptor is; it belongs to this from here on. */
-static int join_file(int fd, const char *text, struct pool_file *file)
+/* Become a member of what the descriptor is; it belongs to this from here on. name: what others
+ * call it; text: what messages do. */
+static int join_file(int fd, const char *name, const char *text, struct pool_file *file)
 {
     int high = fd_move_high(fd);
     int error = sharing_join(high, file);
@@ -154,6 +156,7 @@ static int join_file(int fd, const char *text, struct pool_file *file)
     if (!error) {
         door_leave(high);
         budget_use_pool();
+        status_set_pool(file->id, name);
         return lend_init();
     }
     pool_file_unmap(file);
@@ -172,7 +175,7 @@ static int join_named(const char *text)
         return fd;
     error = pool_file_map(fd, &file, &reason);
     if (!error)
-        return join_file(fd, text, file);
+        return join_file(fd, text, text, file);
     sys_call(SYS_close, fd);
     return refuse(text, error, reason);
 }
@@ -299,14 +302,16 @@ static int find_or_found(struct tree *tree, uint64_t ram, struct pool_file **fil
 static int join_tree(const char *text, uint64_t ram)
 {
     struct pool_file *file;
+    char founder[24];
     struct tree tree;
     int fd;
 
     if (!read_tree(text, &tree))
         return refuse(text, -EINVAL, "not a pool");
     fd = find_or_found(&tree, ram, &file);
+    fmt_write(founder, sizeof(founder), "%lu", tree.founder);
     if (fd >= 0)
-        return join_file(fd, "of this tree of processes", file);
+        return join_file(fd, founder, "of this tree of processes", file);
     msg_warning("the pool of this tree of processes cannot be joined: this one has a budget of its "
                 "own");
     return 0;

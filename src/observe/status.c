@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fmt.h"
 #include "base/meta.h"
 #include "base/sys.h"
 
@@ -139,6 +140,12 @@ void status_start(void)
     meta_count_at(&status_page.gauges.metadata);
     keep_gauges();
     begin();
+}
+
+void status_set_pool(uint64_t id, const char *name)
+{
+    fmt_write(status_page.gauges.pool_name, STATUS_POOL_NAME, "%s", name);
+    atomic_store(&status_page.gauges.pool, id);
 }
 
 void status_fork_prepare(void)

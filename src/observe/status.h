@@ -25,13 +25,14 @@
 
 #define STATUS_NAME    "uswap-status"
 #define STATUS_MAGIC   UINT64_C(0x7375746174737775) /* "uwstatus" */
-#define STATUS_VERSION 4
+#define STATUS_VERSION 5
 
 #define STATUS_SECOND_NS UINT64_C(1000000000)
 
 #define STATUS_SHARDS      16
 #define STATUS_REGIONS     32
 #define STATUS_REGION_NAME 32
+#define STATUS_POOL_NAME   64
 
 enum stats_counter {
     STAT_FAULTS_MAJOR,  /* content came back from a store or compressed RAM */
@@ -97,6 +98,10 @@ struct status_gauges {
     _Atomic uint64_t pinned; /* pages */
     _Atomic uint64_t window; /* bytes in regions */
     _Atomic int64_t threads; /* shards handed out */
+    /* The pool that the budget is shared in, by its id; 0: it is not. Its name as for --pool; that
+     * of a tree of processes is the number of the first one. */
+    _Atomic uint64_t pool;
+    char pool_name[STATUS_POOL_NAME];
 };
 
 /* Copies and rates, made once a second by a thread that faults, and when they are asked for. */
@@ -154,6 +159,9 @@ void status_start(void);
  * parent: by then that one goes on and changes them. Before anything is counted in the child. */
 void status_fork_prepare(void);
 void status_fork_child(void);
+
+/* The budget is shared in this pool. At start. */
+void status_set_pool(uint64_t id, const char *name);
 
 /* An anonymous memory file of mode 0600 mapped over `address`, which holds what it held; moved to a
  * high descriptor, or, when *fd is one already, in its place. A file that others may not write is

@@ -38,7 +38,8 @@ below() { [ "$(field resident_bytes)" -le "$1" ]; }
 pid=$!
 trap 'kill -9 $pid 2>/dev/null; rm -rf "$work"' EXIT
 wait_until 'the process is listed, with its memory' filled
-expect 'ps names the program' grep -q "$pid root .*workset 24 600" <("$USWAP" ps)
+expect 'ps names the program, and the tree it began' grep -q "$pid root *$pid .*workset 24 600" <("$USWAP" ps)
+expect 'the pool has that number' [ "$(field budget_pool)" = $pid ]
 expect 'the budget is on the page' [ "$(field ram_budget_bytes)" -eq $((40 << 20)) ]
 expect 'nothing is swapped' [ "$(field swapped_bytes)" -eq 0 ]
 expect 'it has one store of 4 GiB' [ "$(field store_capacity_bytes)" -gt $((4000 << 20)) ]
@@ -93,6 +94,9 @@ expect 'the request was withdrawn' [ "$(field ram_budget_bytes)" -eq $((12 << 20
 "$USWAP" stat --interval 0.1 --count 3 $pid >"$work/out"
 expect 'a header and three lines' [ "$(wc -l <"$work/out")" -eq 4 ]
 expect 'of this process' [ "$(grep -c "^ *$pid " "$work/out")" -eq 3 ]
+on_terminal "stty cols 80; $USWAP stat $pid"
+expect 'a narrow terminal has the columns that fit' grep -qE '^ +PID RESIDENT SWAPPED .* ERRORS' "$work/terminal"
+expect 'and lines of its width' [ "$(tail -n +2 "$work/terminal" | head -n 2 | tr -d '\r' | wc -L)" -le 80 ]
 "$USWAP" stat --json $pid >"$work/stat.json"
 expect 'JSON has the number' [ "$(json "d['pid']" "$work/stat.json")" -eq $pid ]
 expect 'regions are listed' [ "$(json "len(d['regions'])" "$work/stat.json")" -gt 0 ]
@@ -107,7 +111,7 @@ if [ "$(id -u)" -eq 0 ]; then
     "${as_nobody[@]}" "$work/bin/uswap" set $pid ram=20M 2>"$work/err"
     expect 'exit code 1: a process of somebody else' [ $? -eq 1 ]
     expect 'it says why' grep -q 'only its owner and root may' "$work/err"
-    expect_not 'nor is it listed' grep -q workset <("${as_nobody[@]}" "$work/bin/uswap" ps)
+    expect_not 'nor is it listed' grep -q "^ *$pid " <("${as_nobody[@]}" "$work/bin/uswap" ps)
     expect 'nothing was changed' [ "$(field ram_budget_bytes)" -eq $((12 << 20)) ]
 fi
 

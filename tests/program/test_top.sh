@@ -66,6 +66,13 @@ terminal send-keys -t top b
 screen_has 'once more' "new RAM budget of $pid"
 terminal send-keys -t top lots Enter
 screen_has 'nonsense is refused' 'lots: not a size'
+terminal send-keys -t top b 9 9 BSpace M
+screen_has 'what is typed can be changed' "new RAM budget of $pid \(as 2G\): 9M *$"
+terminal send-keys -t top Escape
+sleep 0.5
+screen_has 'and left' 'read ahead'
+expect_not 'without a question' grep -q 'new RAM budget' "$work/screen"
+expect 'and as it was' grep -q " $pid .* 24M " <("$USWAP" ps)
 terminal resize-window -t top -x 40 -y 10
 screen_has 'a small window shows what fits' '^ RAM +[0-9.]+M of'
 sleep 0.5
@@ -80,7 +87,7 @@ open_ours
 screen_has 'and regions' '^ HOTTEST +READS/s +OUT/s *$'
 terminal send-keys -t top Escape
 terminal resize-window -t top -x 110 -y 30
-screen_has 'a large one has more columns' 'USER.*TREND.*p99'
+screen_has 'a large one has more columns' 'USER.*POOL.*TREND.*p99'
 open_ours
 screen_has 'open again' 'HOTTEST REGIONS'
 kill -9 $pid
