@@ -57,7 +57,8 @@ bool arena_started(void)
 
 struct inside inside_enter(void)
 {
-    struct inside inside = {sigblock_enter()};
+    struct ground ground = ground_hold();
+    struct inside inside = {ground, sigblock_enter()};
 
     gate_enter();
     return inside;
@@ -67,6 +68,7 @@ void inside_leave(struct inside inside)
 {
     gate_leave();
     sigblock_leave(inside.mask);
+    ground_drop(inside.ground);
 }
 
 int arena_apply_budget(uint64_t ram)

@@ -18,6 +18,7 @@
 #include "arena/region.h"
 #include "arena/serve.h"
 #include "arena/share.h"
+#include "arena/sigstack.h"
 #include "arena/stream.h"
 #include "arena/supply.h"
 #include "arena/traits.h"
@@ -417,22 +418,24 @@ static void act_by_default(int signo, const siginfo_t *info)
         sys_call(SYS_rt_tgsigqueueinfo, sys_call(SYS_getpid), sys_call(SYS_gettid), signo, info);
 }
 
-static void call_program(int signo, siginfo_t *info, ucontext_t *context,
-                         const struct sigaction *action)
+static void call_program(int signo, siginfo_t *info, void *interrupted)
 {
+    ucontext_t *context = interrupted;
+    struct sigaction action;
     uint64_t mask = 0, added = 0;
 
+    fault_get_program_action(signo, &action);
     memcpy(&mask, &context->uc_sigmask, sizeof(mask));
-    memcpy(&added, &action->sa_mask, sizeof(added));
+    memcpy(&added, &action.sa_mask, sizeof(added));
     mask |= added;
-    if (!(action->sa_flags & SA_NODEFER))
+    if (!(action.sa_flags & SA_NODEFER))
         mask |= sigblock_bit(signo);
     /* The handler may touch the window. */
     mask &= ~(sigblock_bit(SIGBUS) | sigblock_bit(SIGSYS));
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
-    if (action->sa_flags & SA_RESETHAND)
+    if (action.sa_flags & SA_RESETHAND)
         fault_set_program_action(signo, &(struct sigaction){.sa_handler = SIG_DFL});
-    action->sa_sigaction(signo, info, context);
+    action.sa_sigaction(signo, info, context);
 }
 
 static void pass_on(int signo, siginfo_t *info, ucontext_t *context)
@@ -445,7 +448,7 @@ static void pass_on(int signo, siginfo_t *info, ucontext_t *context)
     if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)
         act_by_default(signo, info);
     else
-        call_program(signo, info, context, &action);
+        sigstack_run(action.sa_flags, signo, info, context, call_program);
 }
 
 /* An object that cannot be read has been reported when it was poisoned. */
@@ -464,41 +467,55 @@ static bool may_be_written(const void *address, const ucontext_t *context)
     return context_is_write(context) || distance < 2 * STACK_NEAR;
 }
 
-/* false: the fault is not ours. */
-static bool resolve_fault(const siginfo_t *info, const ucontext_t *context, int *error)
+/* A signal, and what became of it. */
+struct arrival {
+    const siginfo_t *info;
+    const ucontext_t *context;
+    bool ours;
+    int error;
+};
+
+static void resolve_fault(void *arrived)
 {
+    struct arrival *arrival = arrived;
+    const siginfo_t *info = arrival->info;
     struct access access;
     bool inside = window_contains(info->si_addr);
 
     if (info->si_code <= 0 || (inside && traits_of(page_of(info->si_addr)) & TRAIT_FOREIGN))
-        return false;
+        return;
     if (lock_any_held())
         __builtin_trap();
-    if (!inside)
-        return share_handle(info->si_addr, error);
-    access = (struct access){page_of(info->si_addr), may_be_written(info->si_addr, context),
-                             context, info->si_addr};
-    *error = handle(&access);
-    return true;
+    if (!inside) {
+        arrival->ours = share_handle(info->si_addr, &arrival->error);
+        return;
+    }
+    arrival->ours = true;
+    access =
+        (struct access){page_of(info->si_addr), may_be_written(info->si_addr, arrival->context),
+                        arrival->context, info->si_addr};
+    arrival->error = handle(&access);
 }
 
 static void on_sigbus(int signo, siginfo_t *info, void *context)
 {
-    int error = 0;
+    struct arrival arrival = {info, context, false, 0};
 
-    if (!resolve_fault(info, context, &error)) {
+    sigstack_call(context, resolve_fault, &arrival);
+    sigstack_give(context);
+    if (!arrival.ours) {
         pass_on(signo, info, context);
         return;
     }
-    if (!error || error == -EFAULT) /* the access is repeated */
+    if (!arrival.error || arrival.error == -EFAULT) /* the access is repeated */
         return;
-    report_failure(info->si_addr, error);
+    report_failure(info->si_addr, arrival.error);
     pass_on(signo, info, context);
 }
 
 int fault_start(void)
 {
-    struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+    struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | sigstack_flag()};
 
     /* Not sigfillset(): that leaves out libc's own signals, and a thread must not be cancelled
      * here. */

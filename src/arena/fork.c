@@ -13,6 +13,7 @@
 #include "arena/region.h"
 #include "arena/serve.h"
 #include "arena/share.h"
+#include "arena/sigstack.h"
 #include "base/clock.h"
 #include "base/fmt.h"
 #include "base/msg.h"
@@ -92,6 +93,7 @@ void arena_fork_child(void)
                   fmt_errno(error, name));
         sys_call(SYS_exit_group, 127);
     }
+    sigstack_fork_child();
     object_fork_child();
     store_fork_child();
     budget_fork_child();

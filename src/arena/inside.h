@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside the engine: signals blocked and the gate passed. Every entrance but the fault handler's.
- */
+/* Inside the engine: signals blocked, the gate passed, and the stack that we stand on held. Every
+ * entrance but the fault handler's. */
 #ifndef USWAP_ARENA_INSIDE_H
 #define USWAP_ARENA_INSIDE_H
 
+#include "arena/ground.h"
 #include "base/sigblock.h"
 
 struct inside {
+    struct ground ground;
     sigblock_mask mask;
 };
 

@@ -100,11 +100,8 @@ int pin_locked(object_t first, object_t last)
     return pages * PAGE_SIZE > budget_fair() / LOCKED_SHARE ? -ENOMEM : pin_pages(first, last);
 }
 
-/*
- * The usual case, for the guard's sake without a system call: everything is resident. Pins may
- * change outside the gate and with signals open, for nothing but the pin count of a word changes.
- */
-static bool pin_resident(object_t first, object_t last)
+/* The usual case. Nothing but the pin count of a word changes. */
+bool pin_if_resident(object_t first, object_t last)
 {
     uint64_t at = object_of(first);
     uint32_t pages = 0;
@@ -144,7 +141,7 @@ int arena_pin(const void *address, size_t size)
 
     if (!clip(address, size, &first, &last))
         return 0;
-    if (pin_resident(first, last))
+    if (pin_if_resident(first, last))
         return 0;
     if (guest_here() && pin_as_guest(first, last))
         return 0;

@@ -5,6 +5,10 @@
 
 #include "object/object.h"
 
+/* Pin the pages if all are resident; without a system call, also outside the gate and with signals
+ * open. */
+bool pin_if_resident(object_t first, object_t last) must_check;
+
 /* arena_pin() of pages, inside the gate, signals blocked. */
 int pin_pages(object_t first, object_t last) must_check;
 

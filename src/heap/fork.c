@@ -13,7 +13,9 @@
  *   - the list of fork handlers, on the heap when there are more than 48: the entry that holds
  *     our child handler is looked at after our prepare handler has run, hence two registrations;
  *   - the list of threads whose stacks the program made itself, which lies in those stacks: they
- *     are pinned (guard_stack.h).
+ *     are pinned (guard_stack.h);
+ *   - the stack of the thread that forks, if the program got it from malloc: what it uses of that
+ *     meanwhile is pinned.
  * All signals are blocked in between: no handler of the program runs there.
  *
  * Order. Ours are the first handlers registered, so they run last before the clone and first after
@@ -29,6 +31,7 @@
 #include "heap/fork.h"
 
 #include "arena/arena.h"
+#include "arena/ground.h"
 #include "base/msg.h"
 #include "base/sigblock.h"
 #include "heap/guard/guard_dispatch.h"
@@ -65,6 +68,7 @@ static __thread sigblock_mask mask_before;
 static __thread int prepare_error;
 static __thread int errno_before;
 static __thread bool alone; /* the only thread */
+static __thread struct ground ground;
 
 /* Of the process, under the lock of the list of streams. */
 static unsigned streams_pinned;
@@ -111,6 +115,7 @@ static void prepare(void)
     pin_streams();
     if (!alone)
         je_jemalloc_prefork();
+    ground = ground_hold();
     mask_before = sigblock_enter();
     errno_before = errno;
     prepare_error = arena_fork_prepare();
@@ -125,6 +130,7 @@ static void in_parent(void)
         arena_fork_failed();
     else if (prepare_error == 0)
         arena_fork_parent();
+    ground_drop(ground);
     sigblock_leave(mask_before);
     if (!alone)
         je_jemalloc_postfork_parent();
@@ -139,6 +145,7 @@ static void in_child(void)
     if (prepare_error)
         _exit(127);
     arena_fork_child();
+    ground_drop(ground);
     guard_dispatch_enter();
     sigblock_leave(mask_before);
     if (!alone)
@@ -182,10 +189,13 @@ int fork_bare_begin(sigblock_mask *before)
 {
     int error;
 
+    ground = ground_hold();
     *before = sigblock_enter();
     error = arena_fork_prepare();
-    if (error)
+    if (error) {
+        ground_drop(ground);
         sigblock_leave(*before);
+    }
     return error;
 }
 
@@ -200,6 +210,7 @@ void fork_bare_end(long result, sigblock_mask before)
         guard_dispatch_enter();
         heap_fork_child();
     }
+    ground_drop(ground);
     sigblock_leave(before);
 }
 

@@ -11,6 +11,7 @@
  */
 #include "arena/arena.h"
 #include "arena/config.h"
+#include "arena/sigstack.h"
 #include "base/fd.h"
 #include "base/msg.h"
 #include "base/sys.h"
@@ -144,6 +145,7 @@ static int start(void)
 
     libc_find();
     guard_dispatch_prepare();
+    sigstack_start();
     if (!error)
         error = config_children_from_environment(environ, &children);
     if (!error)

@@ -2,6 +2,7 @@
 #include "heap/guard/guard_rawsignal.h"
 
 #include "heap/guard/guard_call.h"
+#include "heap/guard/guard_handler.h"
 #include "heap/guard/guard_pins.h"
 #include "heap/guard/guard_walk.h"
 
@@ -78,17 +79,20 @@ static long change_other(const long arguments[6], const struct raw_action *new,
                          struct raw_action *old)
 {
     int signo = (int)arguments[0];
+    guard_handler of = guard_handler_of(signo);
     struct raw_action fresh, before;
     long changed[6] = {signo, 0, (long)&before, arguments[3]};
 
     if (new) {
         fresh = *new;
         fresh.mask &= ~guard_signal_ours();
+        guard_handler_wrap(signo, &fresh.handler, &fresh.flags);
         changed[1] = (long)&fresh;
     }
     long result = guard_call_plain(SYS_rt_sigaction, changed);
     if (result)
         return result;
+    guard_handler_unwrap(of, &before.handler, &before.flags);
     before.mask |= guard_signal_note_hidden(signo, new ? &new->mask : NULL);
     if (old)
         *old = before;

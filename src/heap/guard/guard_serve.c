@@ -48,14 +48,26 @@ static long serve_action(long number, const long arguments[6], ucontext_t *conte
 static long serve_signal_stack(long number, const long arguments[6], ucontext_t *context)
 {
     const stack_t *new = (const stack_t *)arguments[0];
-    long result = guard_call(number, arguments);
+    long changed[6] = {arguments[0], arguments[1]};
+    guard_pins pins = guard_pins_open();
+    stack_t effective;
+    long result;
 
-    if (result == 0 && new) {
-        if (context)
-            context->uc_stack = *new;
-        guard_stack_signals(new);
+    if (new &&guard_walk_readable(new, sizeof(*new))) {
+        effective = guard_stack_effective(new);
+        changed[0] = (long)&effective;
     }
-    return result;
+    guard_pins_close(pins);
+    result = guard_call(number, changed);
+    if (result)
+        return result;
+    if (arguments[1])
+        guard_stack_hide((stack_t *)arguments[1]);
+    if (new &&context)
+        context->uc_stack = effective;
+    if (new)
+        guard_stack_signals(&effective);
+    return 0;
 }
 
 /* The call with a copy of its mask that leaves our signals open. */

@@ -4,6 +4,7 @@
  * given are stripped of our signals on their way to the kernel, and completed on their way back.
  */
 #include "base/sys.h"
+#include "heap/guard/guard_handler.h"
 #include "heap/guard/guard_real.h"
 #include "heap/guard/guard_signal.h"
 
@@ -32,18 +33,37 @@ static const sigset_t *stripped(const sigset_t *set, sigset_t *copy)
 
 /* ---- Actions ---- */
 
+static void wrap(int signo, struct sigaction *action)
+{
+    unsigned long flags = (unsigned)action->sa_flags;
+
+    guard_handler_wrap(signo, &action->sa_handler, &flags);
+    action->sa_flags = (int)flags;
+}
+
+static void unwrap(guard_handler of, struct sigaction *action)
+{
+    unsigned long flags = (unsigned)action->sa_flags;
+
+    guard_handler_unwrap(of, &action->sa_handler, &flags);
+    action->sa_flags = (int)flags;
+}
+
 static int change_action(int signo, const struct sigaction *action, struct sigaction *old)
 {
     sigblock_mask bits = action ? guard_signal_bits(&action->sa_mask) : 0;
+    guard_handler before = guard_handler_of(signo);
     struct sigaction copy;
 
     if (action) {
         copy = *action;
         set_bits(&copy.sa_mask, bits & ~guard_signal_ours());
+        wrap(signo, &copy);
     }
     if (REAL(sigaction)(signo, action ? &copy : NULL, old))
         return -1;
 
+    unwrap(before, old);
     set_bits(&old->sa_mask, guard_signal_bits(&old->sa_mask) |
                                 guard_signal_note_hidden(signo, action ? &bits : NULL));
     return 0;
@@ -75,6 +95,26 @@ static sighandler_t set_our_handler(int signo, sighandler_t handler, int flags)
     return old.sa_handler;
 }
 
+/* libc knows the flags; then the action is wrapped. */
+static sighandler_t set_handler(int signo, sighandler_t handler,
+                                sighandler_t (*set)(int, sighandler_t))
+{
+    guard_handler before = guard_handler_of(signo);
+    unsigned long flags = 0;
+    sighandler_t old = set(signo, handler);
+    struct sigaction action;
+
+    if (old == SIG_ERR)
+        return SIG_ERR;
+    guard_handler_unwrap(before, &old, &flags);
+    if (handler != SIG_DFL && handler != SIG_IGN && REAL(sigaction)(signo, NULL, &action) == 0) {
+        wrap(signo, &action);
+        if (REAL(sigaction)(signo, &action, NULL))
+            return SIG_ERR;
+    }
+    return old;
+}
+
 sighandler_t bsd_signal(int signo, sighandler_t handler);
 sighandler_t __sysv_signal(int signo, sighandler_t handler);
 
@@ -82,7 +122,7 @@ exported sighandler_t signal(int signo, sighandler_t handler)
 {
     if (guard_signal_is_ours(signo))
         return set_our_handler(signo, handler, SA_RESTART);
-    return REAL(signal)(signo, handler);
+    return set_handler(signo, handler, REAL(signal));
 }
 
 exported sighandler_t bsd_signal(int signo, sighandler_t handler)
@@ -99,7 +139,7 @@ exported sighandler_t __sysv_signal(int signo, sighandler_t handler)
 {
     if (guard_signal_is_ours(signo))
         return set_our_handler(signo, handler, (int)(SA_RESETHAND | SA_NODEFER));
-    return REAL(__sysv_signal)(signo, handler);
+    return set_handler(signo, handler, REAL(__sysv_signal));
 }
 
 exported sighandler_t sysv_signal(int signo, sighandler_t handler)

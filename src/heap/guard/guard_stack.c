@@ -2,12 +2,13 @@
 /*
  * The table of pinned stacks, by address, without locks: a slot is taken by CAS and its stack
  * pinned by who took it. The stack of a thread is unpinned when the thread is joined, a signal
- * stack when the thread gets another or ends. That of a context stays pinned, for nobody says when
- * it is done with; a stack that is used again is pinned once.
+ * stack when the thread gets another or ends. That of a context, where it must be pinned, stays so,
+ * for nobody says when it is done with; a stack that is used again is pinned once.
  */
 #include "heap/guard/guard_stack.h"
 
 #include "arena/arena.h"
+#include "arena/sigstack.h"
 #include "base/msg.h"
 #include "heap/guard/guard_real.h"
 
@@ -173,16 +174,28 @@ void guard_stack_signals(const stack_t *stack)
     }
 }
 
+stack_t guard_stack_effective(const stack_t *asked)
+{
+    return asked->ss_flags & SS_DISABLE ? sigstack_of_thread() : *asked;
+}
+
+void guard_stack_hide(stack_t *old)
+{
+    if (sigstack_is_ours(old))
+        *old = (stack_t){.ss_flags = SS_DISABLE};
+}
+
 exported int sigaltstack(const stack_t *restrict stack, stack_t *restrict old)
 {
     stack_t copy, before;
 
     if (stack)
-        copy = *stack;
+        copy = guard_stack_effective(stack);
     if (REAL(sigaltstack)(stack ? &copy : NULL, &before))
         return -1;
     if (stack)
         guard_stack_signals(&copy);
+    guard_stack_hide(&before);
     if (old)
         *old = before;
     return 0;
@@ -218,9 +231,10 @@ void guard_stack_let_go(void *held)
 
 /* ---- Contexts ---- */
 
+/* Where signals do not arrive on a stack of their own. */
 static void hold_context(const ucontext_t *context)
 {
-    if (in_window(context->uc_stack.ss_sp))
+    if (!sigstack_flag() && in_window(context->uc_stack.ss_sp))
         (void)hold(context->uc_stack.ss_sp, context->uc_stack.ss_size);
 }
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A trapped call arrives as a SIGSYS right behind its instruction. The handler runs with the mask
- * of the program and on its stack, so while the call is made again from the stub, the program's
- * signals interrupt or restart it as they would have interrupted the call itself, and their
- * handlers see the stack they expect.
+ * of the program and on its stack (arena/sigstack.h), so while the call is made again from the
+ * stub, the program's signals interrupt or restart it as they would have interrupted the call
+ * itself, and their handlers see the stack they expect.
  *
  * Returning from the handler puts the interrupted context back, and with it the signal mask and the
  * signal stack: calls that change those change the context instead.
  */
 #include "heap/guard/guard_trap.h"
 
+#include "arena/sigstack.h"
 #include "base/sigaction.h"
 #include "base/sys.h"
 #include "heap/guard/guard_arch.h"
@@ -57,6 +58,7 @@ static bool is_dispatched(const siginfo_t *info)
 
 static void handle(int signo, siginfo_t *info, void *context)
 {
+    sigstack_give(context);
     if (is_dispatched(info) && guard_dispatch_resume(context))
         return;
     if (is_filtered(info) || is_dispatched(info))
@@ -65,10 +67,16 @@ static void handle(int signo, siginfo_t *info, void *context)
         guard_signal_forward(signo, info, context);
 }
 
+/* The call may wait, and signals arrive meanwhile: the signal stack must be free for them. */
+static void arrive(int signo, siginfo_t *info, void *context)
+{
+    sigstack_run(0, signo, info, context, handle);
+}
+
 int guard_trap_start(void)
 {
-    struct sigaction action = {.sa_sigaction = handle,
-                               .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART};
+    struct sigaction action = {.sa_sigaction = arrive,
+                               .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART | sigstack_flag()};
     sigblock_mask ours = guard_signal_ours();
     struct sigaction old;
     int error = sigaction_raw(SIGSYS, &action, &old);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stacks come from blocks that are reserved when they are needed. Nobody says when a thread has
+ * ended, least of all after its last handler; so a stack has its owner's thread id, and is free
+ * when the kernel knows no such thread in this process. A thread that needs one looks at a few of
+ * those that were given out before it takes a new one.
+ */
+#include "arena/sigstack.h"
+
+#include "arena/window.h"
+#include "base/context.h"
+#include "base/meta.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#define STACK_SIZE (64 * KIB)
+#define BLOCKS     64
+#define IN_BLOCK   64
+#define STACKS     (BLOCKS * IN_BLOCK)
+/* A frame, and what resolves a fault that is no fault of a coroutine takes no more. */
+#define TOUCHED (2 * PAGE_SIZE)
+/* How many stacks a thread looks at for one whose owner has ended. */
+#define LOOKS 4
+
+static bool started;
+static char *_Atomic blocks[BLOCKS];
+static _Atomic pid_t owners[STACKS];
+static _Atomic unsigned used; /* stacks that have or had an owner */
+static _Atomic unsigned cursor;
+
+static __thread char *mine;
+static __thread unsigned mine_index;
+
+int sigstack_flag(void)
+{
+    return started ? SA_ONSTACK : 0;
+}
+
+/* ---- Giving ---- */
+
+static pid_t thread_id(void)
+{
+    return (pid_t)sys_call(SYS_gettid);
+}
+
+static char *block_of(unsigned index)
+{
+    char *_Atomic *place = &blocks[index / IN_BLOCK];
+    char *block = atomic_load(place), *before = NULL;
+
+    if (block)
+        return block;
+    block = meta_reserve(IN_BLOCK * STACK_SIZE);
+    if (!block || atomic_compare_exchange_strong(place, &before, block))
+        return block;
+    meta_release(block, IN_BLOCK * STACK_SIZE); /* another thread was faster */
+    return before;
+}
+
+static bool take_over(unsigned index, pid_t thread)
+{
+    pid_t owner = atomic_load(&owners[index]);
+
+    return (owner == thread || sys_call(SYS_tgkill, sys_call(SYS_getpid), owner, 0) == -ESRCH) &&
+           atomic_compare_exchange_strong(&owners[index], &owner, thread);
+}
+
+/* STACKS if there is none. */
+static unsigned take(pid_t thread)
+{
+    unsigned known = atomic_load(&used);
+
+    for (unsigned i = 0; i < LOOKS && i < known; i++) {
+        unsigned index = atomic_fetch_add(&cursor, 1) % known;
+        if (take_over(index, thread))
+            return index;
+    }
+    while (known < STACKS && !atomic_compare_exchange_weak(&used, &known, known + 1))
+        ;
+    if (known == STACKS)
+        return STACKS;
+    atomic_store(&owners[known], thread);
+    meta_charge(TOUCHED);
+    return known;
+}
+
+static void take_mine(void)
+{
+    unsigned index = take(thread_id());
+    char *block = index < STACKS ? block_of(index) : NULL;
+
+    if (!block)
+        return;
+    mine_index = index;
+    mine = block + index % IN_BLOCK * STACK_SIZE;
+}
+
+/* A process that clone() made to share all memory has the variables of the thread that made it. */
+static bool is_mine(void)
+{
+    return mine && atomic_load(&owners[mine_index]) == thread_id();
+}
+
+stack_t sigstack_of_thread(void)
+{
+    stack_t stack = {.ss_flags = SS_DISABLE};
+
+    if (started && !mine)
+        take_mine();
+    if (started && is_mine())
+        stack = (stack_t){.ss_sp = mine, .ss_size = STACK_SIZE};
+    return stack;
+}
+
+void sigstack_start(void)
+{
+    stack_t stack, before;
+
+    if (!FRAME_MOVES || sys_call(SYS_sigaltstack, NULL, &before) || !(before.ss_flags & SS_DISABLE))
+        return;
+    started = true;
+    stack = sigstack_of_thread();
+    started = sys_call(SYS_sigaltstack, &stack, NULL) == 0;
+}
+
+void sigstack_give(ucontext_t *context)
+{
+    if (started && unlikely(context->uc_stack.ss_flags & SS_DISABLE))
+        context->uc_stack = sigstack_of_thread();
+}
+
+bool sigstack_is_ours(const stack_t *stack)
+{
+    return mine && stack->ss_sp == mine;
+}
+
+void sigstack_fork_child(void)
+{
+    if (mine)
+        atomic_store(&owners[mine_index], thread_id());
+}
+
+/* ---- Standing ---- */
+
+static bool lies_in(uintptr_t address, const stack_t *stack)
+{
+    return !(stack->ss_flags & SS_DISABLE) && address - (uintptr_t)stack->ss_sp < stack->ss_size;
+}
+
+/* Whether this handler arrived on a signal stack, and the program runs on another. */
+static bool is_apart(const ucontext_t *context)
+{
+    return lies_in((uintptr_t)context, &context->uc_stack) &&
+           !lies_in(context_stack_pointer(context), &context->uc_stack);
+}
+
+#if FRAME_MOVES
+void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argument)
+{
+    uintptr_t interrupted = context_stack_pointer(context);
+
+    if (!started || !is_apart(context))
+        body(argument);
+    else if (!window_contains((void *)(interrupted - 1)))
+        frame_call_on(interrupted - FRAME_RED_ZONE, body, argument);
+    else if (!sigstack_is_ours(&context->uc_stack) && is_mine())
+        frame_call_on((uintptr_t)mine + STACK_SIZE, body, argument);
+    else
+        body(argument);
+}
+
+void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
+{
+    if (started && !(flags & SA_ONSTACK) && is_apart(context))
+        frame_move(signo, info, context, handler);
+    handler(signo, info, context);
+}
+#else
+void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argument)
+{
+    (void)context;
+    body(argument);
+}
+
+void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
+{
+    (void)flags;
+    handler(signo, info, context);
+}
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signal stacks of ours, one for each thread of a program that knows nothing of us. Signals arrive
+ * there, and not on the stack that they interrupt: that may be memory from malloc, on which the
+ * program runs coroutines, and the kernel ends a process when it cannot write the frame of a
+ * signal. A thread that has a signal stack of its own gets them there.
+ *
+ * Either way only the frame lies there, and only for a moment. The handler goes on on the stack
+ * that was interrupted, as if it had arrived on it; that which resolves a fault, if that stack is
+ * not in the window.
+ *
+ * Limits: 4096 threads; others take the signals on the stack that they run on. All is safe in a
+ * signal handler.
+ */
+#ifndef USWAP_ARENA_SIGSTACK_H
+#define USWAP_ARENA_SIGSTACK_H
+
+#include "base/frame.h"
+
+#include <stdbool.h>
+
+/* At start: for this thread, and for others from now on. */
+void sigstack_start(void);
+
+/* What a handler's sa_flags need: SA_ONSTACK once it has been started. */
+int sigstack_flag(void) must_check;
+
+/* In a handler: when it returns the thread has a signal stack of ours, unless it has another. */
+void sigstack_give(ucontext_t *context);
+
+/* The thread's signal stack when the program wants it to have none. */
+stack_t sigstack_of_thread(void) must_check;
+bool sigstack_is_ours(const stack_t *stack) must_check;
+
+/* In the child of a fork: the thread that forked keeps its stack. */
+void sigstack_fork_child(void);
+
+/* In a handler, with all signals blocked: call body(argument) where there is room for it. */
+void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argument);
+
+/* In a handler, with its arguments: run another one in its place, which has these sa_flags: if they
+ * lack SA_ONSTACK, on the stack that was interrupted. */
+void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context,
+                  frame_handler handler);
+
+#endif

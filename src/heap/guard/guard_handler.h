@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program's handlers of other signals. They arrive on a signal stack, as ours do, for the stack
+ * that they interrupt may be swapped out; the program does not know, and its handlers run where
+ * they would have (arena/sigstack.h).
+ *
+ * Limits: handlers that libc gives its own two signals arrive on the stack that they interrupt.
+ */
+#ifndef USWAP_HEAP_GUARD_HANDLER_H
+#define USWAP_HEAP_GUARD_HANDLER_H
+
+#include <signal.h>
+
+typedef void (*guard_handler)(int signo);
+
+/* The program's handler that a signal has or had. */
+guard_handler guard_handler_of(int signo);
+
+/* What the kernel is to be told instead of this action. Changes handler and flags. */
+void guard_handler_wrap(int signo, guard_handler *handler, unsigned long *flags);
+
+/* What the program is to be told instead of what the kernel has. `of` is what guard_handler_of()
+ * was before the action was changed. */
+void guard_handler_unwrap(guard_handler of, guard_handler *handler, unsigned long *flags);
+
+#endif
