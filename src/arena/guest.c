@@ -5,6 +5,7 @@
 #include "arena/inside.h"
 #include "arena/pin.h"
 #include "arena/region.h"
+#include "arena/sigstack.h"
 #include "arena/supply.h"
 #include "arena/window.h"
 #include "base/sigaction.h"
@@ -13,6 +14,7 @@
 #include "mask/mask.h"
 #include "observe/status.h"
 
+#include <errno.h>
 #include <signal.h>
 
 /* This is a process that brings something in for a guest. */
@@ -72,12 +74,26 @@ int guest_bring(object_t first, object_t last)
     return thread_run_apart(bring, (void *)pack(first, last));
 }
 
+struct want {
+    object_t page;
+    int error;
+};
+
+static void bring_wanted(void *wanted)
+{
+    struct want *want = wanted;
+
+    want->error = guest_bring(want->page, want->page);
+}
+
 /* What cannot be brought in is the program's, or ends the guest: as for the process itself. */
 static void on_sigbus(int signo, siginfo_t *info, void *context)
 {
     if (info->si_code > 0 && window_contains(info->si_addr) && guest_here()) {
-        object_t page = page_of(info->si_addr);
-        if (region_maps(page) && guest_bring(page, page) == 0)
+        struct want want = {page_of(info->si_addr), -EFAULT};
+        if (region_maps(want.page))
+            sigstack_call(context, bring_wanted, &want);
+        if (!want.error)
             return;
     }
     next.sa_sigaction(signo, info, context);

@@ -127,7 +127,7 @@ static bool pin_as_guest(object_t first, object_t last)
     for (unsigned tries = 0; tries < GUEST_TRIES; tries++) {
         if (guest_bring(first, last))
             return false;
-        if (pin_resident(first, last))
+        if (pin_if_resident(first, last))
             return true;
     }
     return false;

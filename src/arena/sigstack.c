@@ -25,6 +25,7 @@
 #define LOOKS 4
 
 static bool started;
+static pid_t process;
 static char *_Atomic blocks[BLOCKS];
 static _Atomic pid_t owners[STACKS];
 static _Atomic unsigned used; /* stacks that have or had an owner */
@@ -63,7 +64,7 @@ static bool take_over(unsigned index, pid_t thread)
 {
     pid_t owner = atomic_load(&owners[index]);
 
-    return (owner == thread || sys_call(SYS_tgkill, sys_call(SYS_getpid), owner, 0) == -ESRCH) &&
+    return (owner == thread || sys_call(SYS_tgkill, process, owner, 0) == -ESRCH) &&
            atomic_compare_exchange_strong(&owners[index], &owner, thread);
 }
 
@@ -86,9 +87,11 @@ static unsigned take(pid_t thread)
     return known;
 }
 
+/* Not for a process that shares our memory: nobody here can tell when it ends. */
 static void take_mine(void)
 {
-    unsigned index = take(thread_id());
+    bool is_guest = sys_call(SYS_getpid) != process;
+    unsigned index = is_guest ? STACKS : take(thread_id());
     char *block = index < STACKS ? block_of(index) : NULL;
 
     if (!block)
@@ -121,6 +124,7 @@ void sigstack_start(void)
     if (!FRAME_MOVES || sys_call(SYS_sigaltstack, NULL, &before) || !(before.ss_flags & SS_DISABLE))
         return;
     started = true;
+    process = (pid_t)sys_call(SYS_getpid);
     stack = sigstack_of_thread();
     started = sys_call(SYS_sigaltstack, &stack, NULL) == 0;
 }
@@ -138,6 +142,7 @@ bool sigstack_is_ours(const stack_t *stack)
 
 void sigstack_fork_child(void)
 {
+    process = (pid_t)sys_call(SYS_getpid);
     if (mine)
         atomic_store(&owners[mine_index], thread_id());
 }
