@@ -123,6 +123,7 @@ static void write_name(const char *name, char *function, size_t size)
         demangle && strncmp(name, "_Z", 2) == 0 ? demangle(name, NULL, NULL, NULL) : NULL;
 
     snprintf(function, size, "%s", readable ? readable : name);
+    function[strcspn(function, "@")] = '\0'; /* the version of a symbol */
     free(readable);
 }
 
