@@ -146,7 +146,7 @@ static void write_cost(struct text *text, const struct uswap_stats *stats)
            (unsigned long)(stats->faults_major - stats->faults_compressed));
     if (stats->bytes_compressed)
         append(text, ", %lu from compressed RAM", (unsigned long)stats->faults_compressed);
-    append(text, ", %lu were in memory", (unsigned long)stats->faults_minor);
+    append(text, ", %lu were in memory or new", (unsigned long)stats->faults_minor);
     append_us(text, "; median ", stats->fault_ns_p50);
     append_us(text, ", 99 % ", stats->fault_ns_p99);
     append(text, "\nuswap: %lu objects left memory, %lu of them unchanged, %lu were read ahead",

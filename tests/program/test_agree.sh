@@ -44,6 +44,14 @@ expect 'help: a command of a group' cmp <("$USWAP" help pool create) <("$USWAP" 
 expect 'exit code 2: a group has no such command' [ $? -eq 2 ]
 
 commands=$("$USWAP" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+# Pages are for a narrow terminal, too: nothing is cut or broken there.
+if command -v man >/dev/null; then
+    for page in "$man"/uswap*.[137]; do
+        MANWIDTH=80 man --warnings -E UTF-8 -l "$page" 2>"$work/err" >/dev/null
+        expect "man: $(basename "$page") without a warning" [ ! -s "$work/err" ]
+    done
+fi
+
 expect 'there are commands' [ "$(wc -l <<<"$commands")" -gt 7 ]
 for command in $commands; do
     page=$(page_of "$command")
@@ -96,6 +104,10 @@ done
 # The variables that the readers know are in uswap(7), and the other way round.
 for variable in $(grep -ohE '"USWAP_[A-Z_]+=?"' "$1"/src/arena/config.[ch] | tr -d '"=' | sort -u); do
     expect "man: $variable" grep -qE "Ev .*\b$variable\b" "$man/uswap.7"
+done
+# So are all tracepoints.
+for probe in $(grep -rohE 'TRACE_PROBE\([a-z_]+,' "$1/src" | sed 's/.*(//; s/,//' | sort -u | grep -vx name); do
+    expect "man: tracepoint $probe" grep -qE "^\.It Sy .*\b$probe\b" "$man/uswap.7"
 done
 for variable in $(sed -n 's/^\.It Ev //p' "$man/uswap.7" | tr -d ,); do
     expect "code: $variable" grep -rqE "\"$variable=?\"" "$1/src" "$1/cmd"
