@@ -110,7 +110,9 @@ const struct command command_set = {
     "set",
     "PID|POOL ram=SIZE",
     "Change the RAM budget of a running process, or of a pool",
-    "\nOnly the owner of the process and root may; of a pool, who may join it. A smaller budget "
+    "\nA process that shares its budget changes that of all who do (see POOL in uswap ps). Only "
+    "the "
+    "owner of the process and root may; of a pool, who may join it. A smaller budget "
     "has been reached when the command ends; a stopped process is left as it is.\n"
     "Exit code: 0 done; 1 not done; 2 wrong arguments.\n",
     options,
