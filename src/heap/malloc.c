@@ -11,6 +11,7 @@
  * heap_attend(). When there is no memory, what is free but kept is given back and the request is
  * tried once more.
  */
+#include "heap/buffers.h"
 #include "heap/heap.h"
 #include "heap/jemalloc.h"
 #include "heap/libc.h"
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* glibc's alignment of all blocks, and so the smallest size asked of jemalloc. */
 #define QUANTUM ((size_t)16)
@@ -39,7 +41,7 @@ static __attribute__((noinline, cold)) void *malloc_again(size_t size)
     return je_malloc(size);
 }
 
-exported void *malloc(size_t size)
+static inline void *allocate(size_t size)
 {
     size = at_least_quantum(size);
     settle();
@@ -47,11 +49,24 @@ exported void *malloc(size_t size)
     return likely(block) ? block : malloc_again(size);
 }
 
+exported void *malloc(size_t size)
+{
+    void *block = NULL;
+
+    if (unlikely(size >= BUFFERS_STREAM))
+        block = buffers_take(size, __builtin_return_address(0));
+    return likely(!block) ? allocate(size) : block;
+}
+
 /* libc calls this in a thread whose thread-specific data are gone already. One that never allocated
  * must not be bound then: nobody would unbind it, and jemalloc would keep a list through its stack.
  */
 exported void free(void *block)
 {
+    if (buffers_has(block)) {
+        buffers_put(block);
+        return;
+    }
     if (unlikely(!heap_settled()) && heap_bound)
         heap_attend();
     je_free(block);
@@ -77,14 +92,27 @@ exported void *calloc(size_t count, size_t size)
     return block;
 }
 
+static void *move_out_of_buffers(void *block, size_t size)
+{
+    void *moved = allocate(size);
+
+    if (!moved)
+        return NULL;
+    memcpy(moved, block, min_u64(size, buffers_size(block)));
+    buffers_put(block);
+    return moved;
+}
+
 exported void *realloc(void *block, size_t size)
 {
     if (unlikely(!block))
-        return malloc(size);
+        return allocate(size);
     if (unlikely(size == 0)) {
         free(block);
         return NULL;
     }
+    if (buffers_has(block))
+        return move_out_of_buffers(block, size);
     settle();
     size = at_least_quantum(size);
     void *moved = je_realloc(block, size);
@@ -132,7 +160,7 @@ exported void *memalign(size_t alignment, size_t size)
     }
     while (power < alignment)
         power *= 2;
-    return power == QUANTUM ? malloc(size) : allocate_aligned(power, size);
+    return power == QUANTUM ? allocate(size) : allocate_aligned(power, size);
 }
 
 exported void *aligned_alloc(size_t alignment, size_t size)
@@ -170,7 +198,7 @@ exported void *pvalloc(size_t size)
 
 exported size_t malloc_usable_size(void *block)
 {
-    return je_malloc_usable_size(block);
+    return buffers_has(block) ? buffers_size(block) : je_malloc_usable_size(block);
 }
 
 /* glibc exports its own functions under these names too, and programs exist that call them. */

@@ -6,12 +6,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 static void touch(const char *path)
@@ -227,6 +229,58 @@ static void inside_libc(enum way way)
     rmdir("inside");
 }
 
+/* Exported by libc for programs that are compiled with _FORTIFY_SOURCE. */
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int directory, const char *path, int flags);
+int __openat64_2(int directory, const char *path, int flags);
+ssize_t __read_chk(int fd, void *buffer, size_t size, size_t room);
+ssize_t __pread64_chk(int fd, void *buffer, size_t size, off_t offset, size_t room);
+ssize_t __readlink_chk(const char *path, char *buffer, size_t size, size_t room);
+ssize_t __readlinkat_chk(int directory, const char *path, char *buffer, size_t size, size_t room);
+char *__getcwd_chk(char *buffer, size_t size, size_t room);
+
+static void say_open(const char *what, int fd)
+{
+    say(what, fd >= 0, "", 0);
+    close(fd);
+}
+
+static void fortified(enum way way)
+{
+    char *path = cold_string("./fortified"), *soft = cold_string("./soft");
+    char *buffer = cold(5000);
+
+    if (way != BY_NAME)
+        return;
+    touch(path);
+    if (symlink("target", soft))
+        exit(1);
+    chill(), say_open("open", __open_2(path, O_RDONLY));
+    chill(), say_open("open64", __open64_2(path, O_RDONLY));
+    chill(), say_open("openat", __openat_2(AT_FDCWD, path, O_RDONLY));
+    chill(), say_open("openat64", __openat64_2(AT_FDCWD, path, O_RDONLY));
+    int fd = open(path, O_RDONLY);
+    chill(), say("read", __read_chk(fd, buffer, 5000, 5000), buffer, 5000);
+    chill(), say("pread", __pread64_chk(fd, buffer, 5000, 1, 5000), buffer, 5000);
+    chill(), say("readlink", __readlink_chk(soft, buffer, 5000, 5000), buffer, 5000);
+    chill(), say("readlinkat", __readlinkat_chk(AT_FDCWD, soft, buffer, 3, 5000), buffer, 5000);
+    chill(), say("getcwd", __getcwd_chk(buffer, 5000, 5000) == buffer, "", 0);
+    close(fd);
+    unlink(path);
+    unlink(soft);
+    /* Whoever asks for more than there is room for is ended. */
+    pid_t child = fork();
+    if (child == 0) {
+        freopen("/dev/null", "w", stderr);
+        __read_chk(0, buffer, 6, 5);
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    say("too much", WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "", 0);
+}
+
 int main(void)
 {
     static const struct cold_case cases[] = {
@@ -234,7 +288,7 @@ int main(void)
         {"describing", describing},   {"changing", changing},
         {"linking", linking},         {"directories", directories},
         {"attributes", attributes},   {"watching", watching},
-        {"inside libc", inside_libc},
+        {"inside libc", inside_libc}, {"fortified", fortified},
     };
 
     return cold_main(cases, sizeof(cases) / sizeof(cases[0]));

@@ -117,11 +117,20 @@ static bool all_cold(void)
     return true;
 }
 
+/* What a child of vfork() pinned until it became another program goes with the next call that pins.
+ */
+static void let_go(void)
+{
+    if (block_count > 0)
+        (void)!access(blocks[0].pages, F_OK);
+}
+
 /* What the kernel still holds on to, as after a transfer that has just ended, does not leave. */
 void chill(void)
 {
     unsigned tries = 0;
 
+    let_go();
     advise();
     while (getenv("LD_PRELOAD") && !all_cold()) {
         if (tries++ == 1000)

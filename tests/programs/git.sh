@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need git
 export HOME=$work GIT_CONFIG_NOSYSTEM=1
-commits=$(pick 48 400 12)
+commits=$(pick 48 240 12)
 
 # A history of files that change a line here and there.
 awk -v commits="$commits" 'BEGIN {

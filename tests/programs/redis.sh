@@ -4,7 +4,7 @@
 # append-only file, and comes back from each of the two files in a server without uswap.
 . "$(dirname "$0")/lib.sh"
 need redis-server redis-cli redis-benchmark
-count=$(pick 60000 600000 16000)
+count=$(pick 60000 250000 16000)
 mkdir "$work/data"
 
 ask() {
@@ -26,7 +26,7 @@ start() {
 }
 
 load() {
-    redis-benchmark -p "$port" -q -P 16 -c 20 -r "$(pick 1000 20000 300)" -d 150 -n "$(pick 3000 300000 600)" \
+    redis-benchmark -p "$port" -q -P 16 -c 20 -r "$(pick 1000 20000 300)" -d 150 -n "$(pick 3000 100000 600)" \
         -t set,get,incr,lpush,lpop,hset,zadd,mset >"$work/benchmark"
 }
 

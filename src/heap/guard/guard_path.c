@@ -127,6 +127,34 @@ INTERPOSE(chmod, (const char *path, mode_t mode), in_window(path), (path, mode),
 INTERPOSE(chown, (const char *path, uid_t owner, gid_t group), in_window(path),
           (path, owner, group), SYS_fchownat, AT_FDCWD, (long)path, owner, group, 0)
 
+INTERPOSE(lchown, (const char *path, uid_t owner, gid_t group), in_window(path),
+          (path, owner, group), SYS_fchownat, AT_FDCWD, (long)path, owner, group,
+          AT_SYMLINK_NOFOLLOW)
+INTERPOSE(fchownat, (int directory, const char *path, uid_t owner, gid_t group, int flags),
+          in_window(path), (directory, path, owner, group, flags), SYS_fchownat, directory,
+          (long)path, owner, group, flags)
+INTERPOSE(linkat,
+          (int from_directory, const char *from, int to_directory, const char *to, int flags),
+          in_window(from) || in_window(to), (from_directory, from, to_directory, to, flags),
+          SYS_linkat, from_directory, (long)from, to_directory, (long)to, flags)
+INTERPOSE(symlinkat, (const char *target, int directory, const char *path),
+          in_window(target) || in_window(path), (target, directory, path), SYS_symlinkat,
+          (long)target, directory, (long)path)
+/* Without a path libc refuses this one. */
+INTERPOSE(utimensat, (int directory, const char *path, const struct timespec times[2], int flags),
+          in_window(path), (directory, path, times, flags), SYS_utimensat, directory, (long)path,
+          (long)times, flags)
+INTERPOSE(futimens, (int fd, const struct timespec times[2]), fd >= 0 && in_window(times),
+          (fd, times), SYS_utimensat, fd, 0, (long)times, 0)
+
+/* With flags libc makes something else of these where the kernel does not know them. */
+INTERPOSE(faccessat, (int directory, const char *path, int mode, int flags),
+          flags == 0 && in_window(path), (directory, path, mode, flags), SYS_faccessat, directory,
+          (long)path, mode)
+INTERPOSE(fchmodat, (int directory, const char *path, mode_t mode, int flags),
+          flags == 0 && in_window(path), (directory, path, mode, flags), SYS_fchmodat, directory,
+          (long)path, mode)
+
 exported ssize_t readlink(const char *restrict path, char *restrict buffer, size_t size)
 {
     if (in_window(path) || in_window(buffer))
