@@ -35,7 +35,8 @@ struct uswap {
     bool *clean, *was_hot, *seen; /* seen: it has content, in memory or not */
     uint32_t clock, pushed, returned;
     uint32_t step, low;
-    object_t base; /* streams outlive a run: what they know of others is far away */
+    uint32_t content; /* pages that have any */
+    object_t base;    /* streams outlive a run: what they know of others is far away */
     int score, returns;
 };
 
@@ -284,6 +285,7 @@ static uint32_t bring_along(struct uswap *us, uint32_t page, uint32_t end, bool 
         pieces += next != last + 1;
         if (pieces > READS)
             break;
+        us->content += !evicted;
         us->seen[next] = true;
         us->clean[next] = false;
         push(us, COLD, next);
@@ -293,14 +295,27 @@ static uint32_t bring_along(struct uswap *us, uint32_t page, uint32_t end, bool 
     return count;
 }
 
+static struct uswap *going; /* whose stream is asked for */
+
+static bool is_here(object_t first, object_t end)
+{
+    for (object_t page = first; page < end; page++)
+        if (!going->lists.in[page - going->base] && going->seen[page - going->base])
+            return false;
+    return true;
+}
+
 /* Returns how many pages came along. */
 static uint32_t go_ahead(struct uswap *us, uint32_t page, bool evicted)
 {
     uint32_t limit = evicted ? us->low / 2 : FRESH_AHEAD, wanted, count;
+    struct stream_around around = {.here = is_here};
 
     if (!us->run->tuning.ahead)
         return 0;
-    wanted = room_ahead(us, page, stream_next(us->base + page, limit));
+    around.gone = us->content - resident(us) - masked(us);
+    going = us;
+    wanted = room_ahead(us, page, stream_next(us->base + page, limit, &around));
     count = bring_along(us, page, page + wanted, evicted);
     stream_extend(us->base + page, wanted, count + 1);
     us->run->ahead += evicted ? count : 0;
@@ -311,6 +326,7 @@ static void fault(struct uswap *us, uint32_t page, bool write)
 {
     bool evicted = us->seen[page], near = evicted && is_near(us, page);
 
+    us->content += !us->seen[page];
     us->seen[page] = true;
     if (evicted && us->run->tuning.reserve)
         evict_meanwhile(us);

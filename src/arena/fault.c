@@ -100,10 +100,25 @@ static void count_passed(object_t page)
         stats_add(STAT_READ_AHEAD_HITS, count - 1);
 }
 
+/* Nothing from first to end would have to be read. */
+static bool is_here(object_t first, object_t end)
+{
+    for (object_t object = first; object < end; object = object_of(object) + object_pages(object))
+        if (object_state_of(object_load(object_of(object))) == OBJECT_EVICTED)
+            return false;
+    return true;
+}
+
+static struct stream_around look_around(void)
+{
+    return (struct stream_around){is_here, stats_swapped_pages()};
+}
+
 /* How many pages to bring in from here on. */
 static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
 {
     uint32_t limit = (uint32_t)min_u64(most, supply_ahead_limit());
+    struct stream_around around = look_around();
 
     switch (atomic_load_explicit(&region->advice, memory_order_relaxed)) {
     case REGION_RANDOM:
@@ -111,7 +126,7 @@ static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
     case REGION_SEQUENTIAL:
         return limit;
     default:
-        limit = stream_next(page, limit);
+        limit = stream_next(page, limit, &around);
         count_passed(page);
         return limit;
     }
@@ -121,10 +136,11 @@ static uint32_t ahead(const struct region *region, object_t page, uint32_t most)
 static uint32_t below(const struct region *region, object_t page, uint32_t most)
 {
     uint32_t limit = (uint32_t)min_u64(most, supply_ahead_limit());
+    struct stream_around around = look_around();
 
     if (atomic_load_explicit(&region->advice, memory_order_relaxed) == REGION_RANDOM)
         return 0;
-    return (uint32_t)max_u64(stream_down(page, limit), 1) - 1;
+    return (uint32_t)max_u64(stream_down(page, limit, &around), 1) - 1;
 }
 
 /*

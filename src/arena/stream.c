@@ -7,8 +7,11 @@
  * single one: faults here and there do not end a stream.
  *
  * Pages that were in memory already are passed without a fault, so a stream goes on when the fault
- * is not farther away than it went ahead. Distances are bounded, so a stream that stops has wasted
- * no more than it was useful before.
+ * is not farther away than it went ahead. Where a page on the way there would have to be read it
+ * was not passed: then the stream may have met a fault here and there. Among so many pages that are
+ * gone these meet it now and then by chance; if it was not much sooner than that, the stream halves
+ * its distance. Distances are bounded, so a stream that stops has wasted no more than it was useful
+ * before.
  */
 #include "arena/stream.h"
 
@@ -16,6 +19,9 @@
 #include <stddef.h>
 
 #define STREAMS 8
+
+/* So many times sooner than by chance. */
+#define SOONER 8
 
 struct stream {
     object_t next;  /* where it goes on */
@@ -77,19 +83,31 @@ static struct stream *find(object_t page, bool down)
     return NULL;
 }
 
-static uint32_t doubled(const struct stream *stream, uint32_t limit)
+/* Whether it goes on, rather than that a fault was near by chance; the pages between are given. */
+static bool goes_on(const struct stream *stream, object_t first, object_t end,
+                    const struct stream_around *around)
 {
-    uint64_t most = min_u64(limit, STREAM_AHEAD_MAX);
+    uint64_t by_chance = around->gone / stream->ahead;
 
-    return (uint32_t)max_u64(min_u64(2 * (uint64_t)stream->ahead, most), 1);
+    return now - stream->used < by_chance / SOONER || around->here(first, end);
 }
 
-uint32_t stream_next(object_t page, uint32_t limit)
+/* How far a stream that goes on goes ahead. */
+static uint32_t farther(const struct stream *stream, bool on, uint32_t limit)
+{
+    uint64_t most = min_u64(limit, STREAM_AHEAD_MAX);
+    uint64_t ahead = on ? 2 * (uint64_t)stream->ahead : stream->ahead / 2;
+
+    return (uint32_t)max_u64(min_u64(ahead, most), 1);
+}
+
+uint32_t stream_next(object_t page, uint32_t limit, const struct stream_around *around)
 {
     struct stream *stream = find(page, false);
-    uint32_t ahead = stream ? doubled(stream, limit) : 1;
+    bool on = stream && goes_on(stream, stream->next, page, around);
+    uint32_t ahead = stream ? farther(stream, on, limit) : 1;
 
-    passed = stream ? stream->came : 0;
+    passed = on ? stream->came : 0;
     last = stream ? promote(stream) : oldest(known + STREAMS);
     *last = (struct stream){page, page - 1, ahead, ahead, ++now, false};
     return ahead;
@@ -106,11 +124,12 @@ void stream_extend(object_t page, uint32_t pages, uint32_t came)
         *last = (struct stream){page + pages, page - 1, pages, came, now, false};
 }
 
-uint32_t stream_down(object_t page, uint32_t limit)
+uint32_t stream_down(object_t page, uint32_t limit, const struct stream_around *around)
 {
     const struct stream *stream = find(page, true);
+    bool on = stream && goes_on(stream, page + 1, stream->below + 1, around);
 
-    return stream ? (uint32_t)min_u64(doubled(stream, limit), limit) : 0;
+    return stream ? (uint32_t)min_u64(farther(stream, on, limit), limit) : 0;
 }
 
 void stream_extend_down(object_t page, uint32_t pages)

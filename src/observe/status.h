@@ -207,6 +207,11 @@ static inline void stats_time(enum status_histogram which, uint64_t ns)
     histogram_add(&status_shard()->histograms[which], ns);
 }
 
+static inline uint64_t stats_swapped_pages(void)
+{
+    return (uint64_t)atomic_load_explicit(&status_page.gauges.swapped, memory_order_relaxed);
+}
+
 static inline void stats_count_swapped(int64_t pages)
 {
     atomic_fetch_add_explicit(&status_page.gauges.swapped, pages, memory_order_relaxed);
