@@ -195,10 +195,55 @@ static int resolve_empty(const struct region *region, object_t page, uint64_t wo
     return error;
 }
 
+static uintptr_t address_of(const struct access *access)
+{
+    return (uintptr_t)(access->address ? access->address : page_address(access->page));
+}
+
+/* What to read with an evicted object: where a stream or a stride goes on. */
+static struct fill_wish wish_for(const struct region *region, const struct access *access,
+                                 object_t object)
+{
+    bool may_stride = object_pages(object) == 1 &&
+                      atomic_load_explicit(&region->advice, memory_order_relaxed) == REGION_NORMAL;
+    struct fill_wish wish = {
+        .pages = object_pages(object), .write = access->write, .address = address_of(access)};
+
+    if (may_stride)
+        wish.stride = stride_next(wish.address, supply_ahead_limit());
+    if (wish.stride.passed > 1)
+        stats_add(STAT_READ_AHEAD_HITS, wish.stride.passed - 1);
+    if (wish.stride.count > 1)
+        return wish;
+    wish.below = below(region, object, STREAM_AHEAD_MAX);
+    if (!wish.below)
+        wish.pages = ahead(region, object, STREAM_AHEAD_MAX);
+    if (may_stride && !wish.below && wish.pages == 1)
+        wish.stride = stride_begin(wish.address, supply_ahead_limit());
+    return wish;
+}
+
+/* Streams and strides hear what came in. */
+static void tell(object_t object, const struct fill_wish *wish, const struct filled *filled)
+{
+    bool down = wish->stride.step < 0;
+
+    if (wish->below)
+        stream_extend_down(filled->first, object + object_pages(object) - filled->first);
+    else if (wish->stride.count <= 1)
+        stream_extend(object, filled->end - object, filled->pages);
+    else
+        stream_extend(object, 1, 1);
+    if (wish->stride.count > 1)
+        stride_extend(wish->address,
+                      (uintptr_t)page_address(down ? filled->first : filled->end - 1),
+                      filled->pages);
+}
+
 static int resolve_evicted(const struct region *region, const struct access *access, uint64_t word)
 {
     object_t object = object_of(access->page);
-    struct fill_wish wish = {.write = access->write};
+    struct fill_wish wish;
     struct filled filled;
     int error;
 
@@ -206,13 +251,10 @@ static int resolve_evicted(const struct region *region, const struct access *acc
         return 0;
     parts_end(PART_LOOKUP);
     cost = COST_READ;
-    wish.below = below(region, object, STREAM_AHEAD_MAX);
-    wish.pages = wish.below ? object_pages(object) : ahead(region, object, STREAM_AHEAD_MAX);
+    wish = wish_for(region, access, object);
     error = fill_read(object, word, &wish, &filled);
-    if (!error && wish.below)
-        stream_extend_down(filled.first, object + object_pages(object) - filled.first);
-    else if (!error)
-        stream_extend(object, filled.end - object, filled.pages);
+    if (!error)
+        tell(object, &wish, &filled);
     if (!error && filled.packed) {
         cost = COST_PACKED;
         stats_add(STAT_FAULTS_PACKED, 1);

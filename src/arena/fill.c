@@ -268,6 +268,58 @@ static void claim_evicted(struct work *work, uint64_t word, object_t end)
         claim_beside(work, &places, object, WORK_READS_MAX);
 }
 
+/* How many steps from the touched page on lie where all is like it. */
+static uint32_t steps_alike(object_t object, const struct fill_wish *wish)
+{
+    uint32_t steps = 1;
+
+    for (; steps < wish->stride.count; steps++) {
+        const char *address = (char *)wish->address + wish->stride.step * steps;
+        object_t page = page_of(address);
+        if (!window_contains(address) || region_of(page) != region_of(object) ||
+            !region_maps(page) || traits_of(page) != traits_of(object))
+            break;
+    }
+    return steps;
+}
+
+/* The object of the stride that is so many steps away. */
+static object_t step_object(const struct fill_wish *wish, int64_t steps)
+{
+    return object_of(page_of((char *)wish->address + wish->stride.step * steps));
+}
+
+/* Claim what is evicted of a stride, in the order of addresses. */
+static void claim_stride(struct work *work, uint64_t word, const struct fill_wish *wish,
+                         uint32_t steps)
+{
+    struct places places = {SLOT_NONE, 0};
+    bool down = wish->stride.step < 0;
+
+    for (uint32_t i = steps - 1; down && i; i--)
+        claim_beside(work, &places, step_object(wish, i), WORK_READS_MAX - 1);
+    work_add(work, work->touched, word);
+    places_add(&places, work->touched);
+    for (uint32_t i = 1; !down && i < steps; i++)
+        claim_beside(work, &places, step_object(wish, i), WORK_READS_MAX);
+}
+
+/* A work with the object and what is to come along. */
+static struct work *take_work(object_t object, uint64_t word, const struct fill_wish *wish)
+{
+    uint32_t steps = wish->stride.count > 1 ? steps_alike(object, wish) : 1;
+    struct work *work;
+
+    if (steps > 1) {
+        work = work_take(object, wish->stride.step < 0 ? step_object(wish, steps - 1) : object);
+        claim_stride(work, word, wish, steps);
+    } else {
+        work = work_take(object, ahead_begin(object, wish->below));
+        claim_evicted(work, word, ahead_end(object, wish->pages));
+    }
+    return work;
+}
+
 /* A page that came back before so many others left would have stayed in a slightly better order:
  * within half of what is resident. One that holds less than a fair part of a pool is not to lose
  * against who takes more: as far as it holds less, a page counts that its fair part would have
@@ -295,11 +347,12 @@ static bool slots_scarce(void)
     return store_free_slots() * PAGE_SIZE < budget_limit() / KEEP_SHARE;
 }
 
-/* Whether what comes in should be clean. A stream is as cheap to mask in runs. */
+/* Whether what comes in should be clean. A stream is as cheap to mask in runs, a
+ * stride is not. */
 static bool should_protect(const struct work *work, const struct fill_wish *wish)
 {
-    return objects.clean_mark && !wish->write && work_alone(work) && !slots_scarce() &&
-           clean_wanted(work->touched);
+    return objects.clean_mark && !wish->write && (work_alone(work) || wish->stride.count > 1) &&
+           !slots_scarce() && clean_wanted(work->touched);
 }
 
 /* The flags of the touched object, which had this word. */
@@ -338,7 +391,7 @@ static void note_alone(const struct work *work)
 
     if (!work_alone(work) || work->step != 1 || objects.slots[object] == SLOT_NONE)
         return;
-    distance = evict_clock() - work->wheres[object - work->base];
+    distance = evict_clock() - work->wheres[0];
     if (work->buffers_begun)
         pack_note_miss(object, frame_address(work->runs[0].first), distance);
     else
@@ -374,11 +427,10 @@ static int give_up(object_t object, uint64_t word, bool unreadable, int error)
 
 int fill_read(object_t object, uint64_t word, const struct fill_wish *wish, struct filled *filled)
 {
-    struct work *work = work_take(object, ahead_begin(object, wish->below));
+    struct work *work = take_work(object, word, wish);
     bool unreadable = false;
     int error;
 
-    claim_evicted(work, word, ahead_end(object, wish->pages));
     work->protect = should_protect(work, wish);
     error = work_live_pages(work) ? read_and_place(work, &unreadable) : -EFAULT;
     if (error && !work_alone(work)) {

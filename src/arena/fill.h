@@ -7,16 +7,19 @@
 #ifndef USWAP_ARENA_FILL_H
 #define USWAP_ARENA_FILL_H
 
+#include "arena/stride.h"
 #include "object/object.h"
 
 /* EMPTY: zeros, for this object and as many empty ones after it as make up `pages`. */
 int fill_zero(object_t object, uint32_t pages, uint32_t *filled) must_check;
 
-/* How to read an object: with so many pages from its first one on and so many below it, and whether
- * it is for a write. */
+/* How to read an object: with so many pages from its first one on and so many below it, or, if
+ * stride.count is more than 1, with the pages of a stride; and whether it is for a write. */
 struct fill_wish {
     uint32_t pages;
     uint32_t below;
+    struct stride stride;
+    uintptr_t address; /* that was touched, for the stride */
     bool write;
 };
 
@@ -28,8 +31,8 @@ struct filled {
     bool packed;
 };
 
-/* EVICTED: read from the stores, with evicted ones about it. One that comes alone, and not for a
- * write, may be clean. -EIO, -EBADMSG: it is POISONED now. */
+/* EVICTED: read from the stores, with evicted ones about it. One that comes alone, or a stride, and
+ * not for a write, may be clean. -EIO, -EBADMSG: it is POISONED now. */
 int fill_read(object_t object, uint64_t word, const struct fill_wish *wish,
               struct filled *filled) must_check;
 

@@ -39,6 +39,7 @@ struct work *work_take(object_t touched, object_t base)
     work->base = base;
     work->step = object_pages(touched);
     work->span_count = 0;
+    work->count = 0;
     work->run_count = 0;
     work->protect = false;
     work->source = TRACE_FAULT_FRESH;
@@ -57,23 +58,18 @@ object_t work_end(const struct work *work)
     return work->span_count ? work->spans[work->span_count - 1].end : work->base;
 }
 
-static uint32_t *where_of(struct work *work, object_t object)
-{
-    return &work->wheres[(object - work->base) / work->step];
-}
-
 bool work_has_room(const struct work *work, object_t object)
 {
     unsigned kept = object < work->touched; /* a span for the touched one */
     bool follows = work->span_count && work_end(work) == object;
 
-    return (object - work->base) / work->step < STREAM_AHEAD_MAX &&
+    return work->count + kept < STREAM_AHEAD_MAX &&
            (follows || work->span_count + kept < WORK_SPANS_MAX);
 }
 
 void work_add(struct work *work, object_t object, uint64_t word)
 {
-    *where_of(work, object) = object_where_of(word);
+    work->wheres[work->count++] = object_where_of(word);
     if (!work->span_count || work_end(work) != object)
         work->spans[work->span_count++].first = object;
     work->spans[work->span_count - 1].end = object + work->step;
@@ -98,14 +94,18 @@ bool work_alone(const struct work *work)
 /* Give all objects back as they were but those from first to end. */
 static void keep(struct work *work, enum object_state state, object_t first, object_t end)
 {
-    unsigned kept = 0;
+    unsigned kept = 0, at = 0;
 
+    work->count = 0;
     for (unsigned i = 0; i < work->span_count; i++) {
         struct span span = work->spans[i];
-        for (object_t object = span.first; object < span.end; object += work->step)
-            if (object < first || object >= end)
-                object_publish(object, state,
-                               state == OBJECT_EVICTED ? *where_of(work, object) : 0);
+        for (object_t object = span.first; object < span.end; object += work->step) {
+            uint32_t where = work->wheres[at++];
+            if (object >= first && object < end)
+                work->wheres[work->count++] = where;
+            else
+                object_publish(object, state, state == OBJECT_EVICTED ? where : 0);
+        }
         span.first = (object_t)max_u64(span.first, first);
         span.end = (object_t)min_u64(span.end, end);
         if (span.first < span.end)
@@ -285,14 +285,14 @@ int work_place(struct work *work)
     return error;
 }
 
-static void publish_ahead(const struct work *work, object_t first, object_t end)
+static void publish_ahead(const struct work *work, object_t first, object_t end, uint64_t flags)
 {
     uint32_t count = (end - first) / work->step;
     bool fresh = work->source == TRACE_FAULT_FRESH;
 
     if (!count)
         return;
-    pool_add(first, count, fresh ? 0 : OBJECT_AHEAD);
+    pool_add(first, count, fresh ? 0 : OBJECT_AHEAD | flags);
     if (!fresh)
         stats_add(STAT_OBJECTS_READ_AHEAD, count);
     trace_ahead(first, end - first, work->source);
@@ -300,15 +300,17 @@ static void publish_ahead(const struct work *work, object_t first, object_t end)
 
 void work_publish(struct work *work, uint64_t flags)
 {
+    uint64_t clean = flags & OBJECT_CLEAN_MASK;
+
     for (unsigned i = 0; i < work->span_count; i++) {
         const struct span *span = &work->spans[i];
         object_t split = work->touched;
         if (split < span->first || split >= span->end) {
-            publish_ahead(work, span->first, span->end);
+            publish_ahead(work, span->first, span->end, clean);
             continue;
         }
-        publish_ahead(work, span->first, split);
+        publish_ahead(work, span->first, split, clean);
         pool_add(split, 1, flags);
-        publish_ahead(work, split + work->step, span->end);
+        publish_ahead(work, split + work->step, span->end, clean);
     }
 }

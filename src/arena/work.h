@@ -27,11 +27,12 @@ struct span {
 
 struct work {
     object_t touched;
-    object_t base; /* no object of the work lies below it, or STREAM_AHEAD_MAX objects above it */
+    object_t base; /* no object of the work lies below it */
     uint32_t step; /* pages of an object */
     unsigned span_count;
     struct span spans[WORK_SPANS_MAX];
-    uint32_t wheres[STREAM_AHEAD_MAX]; /* of the evicted objects, by their distance from base */
+    unsigned count;                    /* of objects */
+    uint32_t wheres[STREAM_AHEAD_MAX]; /* of evicted ones, in their order */
     unsigned run_count;
     struct frame_run runs[SUPPLY_RUNS_MAX]; /* one frame a live page, in order */
     bool protect;                           /* what comes in is clean */
@@ -106,7 +107,7 @@ int work_place(struct work *work) must_check;
 /* So many live pages have been made present: they are not any more. */
 void work_drop_window(struct work *work, uint32_t live);
 
-/* All objects are RESIDENT: the touched one with these flags. */
+/* All objects are RESIDENT: the touched one with these flags, the others clean if it is. */
 void work_publish(struct work *work, uint64_t flags);
 
 #endif

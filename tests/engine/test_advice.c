@@ -208,6 +208,68 @@ static void random_and_sequential_steer_read_ahead(uint64_t unused)
     expect(ahead_of_a_scan(memory) > objects / 2);
 }
 
+/* Walk through an evicted region in steps of so many bytes, and expect that most pages came along.
+ */
+static void walk(char *memory, int64_t step, bool write)
+{
+    int64_t at = step < 0 ? SIZE - 1000 : 1000;
+    uint64_t before, steps = 0;
+
+    engine_evict_all();
+    before = engine_stats().faults_major;
+    for (; at > 0 && at < (int64_t)SIZE; at += step, steps++) {
+        size_t page = align_down((uint64_t)at, PAGE_SIZE);
+        (void)*(volatile char *)(memory + at);
+        verify_pages(memory, page, page + PAGE_SIZE);
+        if (write)
+            engine_fill(memory + page, PAGE_SIZE, page + 1);
+    }
+    uint64_t major = engine_stats().faults_major - before;
+    expect(major < steps / 4 + 4, "%llu faults, %llu steps of %lld", (unsigned long long)major,
+           (unsigned long long)steps, (long long)step);
+}
+
+static void strides_are_read_ahead(uint64_t unused)
+{
+    engine_start(RAM, STORE);
+    char *memory = engine_map(SIZE, 4 * KIB);
+    fill_pages(memory, SIZE);
+    uint64_t hits = status_sum(&status_page, STAT_READ_AHEAD_HITS);
+    walk(memory, 2 * PAGE_SIZE, false);
+    walk(memory, 22000, false);
+    walk(memory, -22000, true);
+    walk(memory, -3 * (int64_t)PAGE_SIZE, false);
+    walk(memory, 40 * PAGE_SIZE, true);
+    expect(status_sum(&status_page, STAT_READ_AHEAD_HITS) - hits > SIZE / PAGE_SIZE / 2);
+    advise(memory, SIZE, USWAP_RANDOM);
+    engine_evict_all();
+    uint64_t ahead = engine_stats().objects_read_ahead;
+    for (size_t at = 0; at < SIZE; at += 4 * PAGE_SIZE)
+        verify_pages(memory, at, at + PAGE_SIZE);
+    expect(engine_stats().objects_read_ahead == ahead);
+    verify_pages(memory, 0, SIZE);
+}
+
+/* A stride goes on over pages that are not mapped, or not as the one that is touched. */
+static void strides_end_where_memory_is_another(uint64_t unused)
+{
+    engine_start(RAM, STORE);
+    char *memory = engine_map(SIZE, 4 * KIB), *other = engine_map(SIZE, 4 * KIB);
+    fill_pages(memory, SIZE);
+    fill_pages(other, SIZE);
+    expect(uswap_unmap(memory + MIB, MIB) == 0);
+    engine_evict_all();
+    for (size_t at = 0; at < MIB; at += 24 * PAGE_SIZE)
+        verify_pages(memory, at, at + PAGE_SIZE);
+    for (size_t at = SIZE - 24 * PAGE_SIZE; at > 2 * MIB; at -= 24 * PAGE_SIZE)
+        verify_pages(memory, at, at + PAGE_SIZE);
+    for (size_t at = 0; at < SIZE; at += 24 * PAGE_SIZE)
+        verify_pages(other, at, at + PAGE_SIZE);
+    verify_pages(memory, 0, MIB);
+    verify_pages(memory, 2 * MIB, SIZE);
+    verify_pages(other, 0, SIZE);
+}
+
 static void wrong_ranges_are_refused(uint64_t unused)
 {
     char local[PAGE_SIZE];
@@ -287,6 +349,8 @@ static const struct engine_case cases[] = {
     {.name = "fresh_memory_is_not_read_ahead", .run = fresh_memory_is_not_read_ahead},
     {.name = "random_and_sequential_steer_read_ahead",
      .run = random_and_sequential_steer_read_ahead},
+    {.name = "strides_are_read_ahead", .run = strides_are_read_ahead},
+    {.name = "strides_end_where_memory_is_another", .run = strides_end_where_memory_is_another},
     {.name = "wrong_ranges_are_refused", .run = wrong_ranges_are_refused},
     {.name = "advice_under_load_4k", .run = advice_under_load, .parameter = 4 * KIB},
     {.name = "advice_under_load_64k", .run = advice_under_load, .parameter = 64 * KIB},
