@@ -25,6 +25,7 @@
 #define LOOKS 4
 
 static bool started;
+static bool stays; /* on signal stacks: others have no room */
 static pid_t process;
 static char *_Atomic blocks[BLOCKS];
 static _Atomic pid_t owners[STACKS];
@@ -129,6 +130,11 @@ void sigstack_start(void)
     started = sys_call(SYS_sigaltstack, &stack, NULL) == 0;
 }
 
+void sigstack_stay(void)
+{
+    stays = true;
+}
+
 void sigstack_give(ucontext_t *context)
 {
     if (started && unlikely(context->uc_stack.ss_flags & SS_DISABLE))
@@ -166,9 +172,9 @@ void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argume
 {
     uintptr_t interrupted = context_stack_pointer(context);
 
-    if (!started || !is_apart(context))
+    if (!started || (!stays && !is_apart(context)))
         body(argument);
-    else if (!window_contains((void *)(interrupted - 1)))
+    else if (!stays && !window_contains((void *)(interrupted - 1)))
         frame_call_on(interrupted - FRAME_RED_ZONE, body, argument);
     else if (!sigstack_is_ours(&context->uc_stack) && is_mine())
         frame_call_on((uintptr_t)mine + STACK_SIZE, body, argument);
@@ -176,9 +182,9 @@ void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argume
         body(argument);
 }
 
-void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
+void sigstack_leave(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
 {
-    if (started && !(flags & SA_ONSTACK) && is_apart(context))
+    if (started && is_apart(context))
         frame_move(signo, info, context, handler);
     handler(signo, info, context);
 }
@@ -189,9 +195,16 @@ void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argume
     body(argument);
 }
 
-void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
+void sigstack_leave(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
 {
-    (void)flags;
     handler(signo, info, context);
 }
 #endif
+
+void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
+{
+    if (stays || flags & SA_ONSTACK)
+        handler(signo, info, context);
+    else
+        sigstack_leave(signo, info, context, handler);
+}

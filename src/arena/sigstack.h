@@ -22,6 +22,10 @@
 /* At start: for this thread, and for others from now on. */
 void sigstack_start(void);
 
+/* At start, for a program whose threads have signal stacks and run on others that have no room for
+ * a handler, as those of Go's goroutines: it stays where it arrived. */
+void sigstack_stay(void);
+
 /* What a handler's sa_flags need: SA_ONSTACK once it has been started. */
 int sigstack_flag(void) must_check;
 
@@ -42,5 +46,8 @@ void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argume
  * lack SA_ONSTACK, on the stack that was interrupted. */
 void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context,
                   frame_handler handler);
+
+/* The same, on the stack that was interrupted whatever the flags are. */
+void sigstack_leave(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler);
 
 #endif

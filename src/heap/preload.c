@@ -21,6 +21,7 @@
 #include "heap/heap.h"
 #include "heap/libc.h"
 #include "heap/map/map.h"
+#include "heap/map/map_runtime.h"
 #include "observe/stats.h"
 #include "observe/trace.h"
 
@@ -146,6 +147,8 @@ static int start(void)
     libc_find();
     guard_dispatch_prepare();
     sigstack_start();
+    if (map_runtime_is_go())
+        sigstack_stay();
     if (!error)
         error = config_children_from_environment(environ, &children);
     if (!error)

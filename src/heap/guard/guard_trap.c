@@ -67,10 +67,14 @@ static void handle(int signo, siginfo_t *info, void *context)
         guard_signal_forward(signo, info, context);
 }
 
-/* The call may wait, and signals arrive meanwhile: the signal stack must be free for them. */
+/* The call may wait, and signals arrive meanwhile: the signal stack must be free for them. Nor does
+ * the kernel change a signal stack that is in use. */
 static void arrive(int signo, siginfo_t *info, void *context)
 {
-    sigstack_run(0, signo, info, context, handle);
+    if (info->si_syscall == SYS_sigaltstack)
+        sigstack_leave(signo, info, context, handle);
+    else
+        sigstack_run(0, signo, info, context, handle);
 }
 
 int guard_trap_start(void)
