@@ -238,7 +238,7 @@ struct uswap_stats {
     uint64_t store_capacity_bytes;  /* all stores */
     uint64_t store_used_bytes;      /* slots in use */
     uint64_t faults_major;          /* brought back what had left memory */
-    uint64_t faults_minor;          /* found in memory, or new and filled with zeros */
+    uint64_t faults_minor;          /* found in memory, or filled with zeros */
     uint64_t objects_evicted;       /* left memory */
     uint64_t objects_dropped_clean; /* of these: needed no write */
     uint64_t objects_read_ahead;    /* read before they were touched */

@@ -84,6 +84,7 @@ static __thread enum {
     COST_OTHER, /* another thread has resolved it */
     COST_PROTECTED,
     COST_MASKED,
+    COST_ZEROS, /* a page of zeros that had left: nothing was read */
     COST_PACKED,
     COST_READ,
 } cost;
@@ -226,18 +227,33 @@ static struct fill_wish wish_for(const struct region *region, const struct acces
 /* Streams and strides hear what came in. */
 static void tell(object_t object, const struct fill_wish *wish, const struct filled *filled)
 {
+    uint32_t read = filled->source == TRACE_FAULT_FRESH ? 1 : filled->pages;
     bool down = wish->stride.step < 0;
 
     if (wish->below)
         stream_extend_down(filled->first, object + object_pages(object) - filled->first);
     else if (wish->stride.count <= 1)
-        stream_extend(object, filled->end - object, filled->pages);
+        stream_extend(object, filled->end - object, read);
     else
         stream_extend(object, 1, 1);
     if (wish->stride.count > 1)
         stride_extend(wish->address,
-                      (uintptr_t)page_address(down ? filled->first : filled->end - 1),
-                      filled->pages);
+                      (uintptr_t)page_address(down ? filled->first : filled->end - 1), read);
+}
+
+static void count_came(object_t object, const struct filled *filled)
+{
+    if (filled->source == TRACE_FAULT_FRESH) {
+        cost = COST_ZEROS;
+        stats_add(STAT_FAULTS_MINOR, 1);
+        return;
+    }
+    if (filled->source == TRACE_FAULT_PACKED) {
+        cost = COST_PACKED;
+        stats_add(STAT_FAULTS_PACKED, 1);
+    }
+    stats_add(STAT_FAULTS_MAJOR, 1);
+    region_count_read(object);
 }
 
 static int resolve_evicted(const struct region *region, const struct access *access, uint64_t word)
@@ -253,14 +269,12 @@ static int resolve_evicted(const struct region *region, const struct access *acc
     cost = COST_READ;
     wish = wish_for(region, access, object);
     error = fill_read(object, word, &wish, &filled);
-    if (!error)
+    if (error) {
+        stats_add(STAT_FAULTS_MAJOR, 1);
+    } else {
         tell(object, &wish, &filled);
-    if (!error && filled.packed) {
-        cost = COST_PACKED;
-        stats_add(STAT_FAULTS_PACKED, 1);
+        count_came(object, &filled);
     }
-    stats_add(STAT_FAULTS_MAJOR, 1);
-    region_count_read(object);
     return error;
 }
 
@@ -345,6 +359,7 @@ static void trace_resolved(const struct access *access, uint64_t start)
         [COST_FRESH] = TRACE_FAULT_FRESH,         [COST_OTHER] = TRACE_FAULT_OTHER,
         [COST_MASKED] = TRACE_FAULT_MASKED,       [COST_READ] = TRACE_FAULT_READ,
         [COST_PROTECTED] = TRACE_FAULT_PROTECTED, [COST_PACKED] = TRACE_FAULT_PACKED,
+        [COST_ZEROS] = TRACE_FAULT_FRESH,
     };
 
     trace_fault(kinds[cost], access->page, access->write, start, access->context);

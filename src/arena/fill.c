@@ -203,7 +203,7 @@ static int read_frames(struct work *work)
     work->buffer_count = 0;
     work->buffers_begun = 0;
     work->read_count = 0;
-    work->source = TRACE_FAULT_READ;
+    work->source = TRACE_FAULT_FRESH;
     while (!error && (count = walk_next(&walk, &page, &frame))) {
         for (uint32_t i = 0; !error && i < count; i++)
             error = read_page(work, &run, objects.slots[page + i], frame_address(frame + i));
@@ -443,8 +443,7 @@ int fill_read(object_t object, uint64_t word, const struct fill_wish *wish, stru
         uint32_t pages = work_live_pages(work);
         stats_count_swapped(-(int64_t)pages);
         parts_end(PART_MOVE);
-        *filled = (struct filled){work->spans[0].first, work_end(work), pages,
-                                  work->source == TRACE_FAULT_PACKED};
+        *filled = (struct filled){work->spans[0].first, work_end(work), pages, work->source};
         work_publish(work, settle_slots(work, word));
     }
     work_put(work);

@@ -9,6 +9,7 @@
 
 #include "arena/stride.h"
 #include "object/object.h"
+#include "observe/trace_format.h"
 
 /* EMPTY: zeros, for this object and as many empty ones after it as make up `pages`. */
 int fill_zero(object_t object, uint32_t pages, uint32_t *filled) must_check;
@@ -23,12 +24,13 @@ struct fill_wish {
     bool write;
 };
 
-/* What came in: the first page, where the last object ends, the pages, and whether compressed RAM
- * had all of it. */
+/* What came in: the first page, where the last object ends, the pages; and from where: a store,
+ * compressed RAM alone, or from nowhere, for pages of zeros are not kept (as the kind of the fault:
+ * READ, PACKED, FRESH). */
 struct filled {
     object_t first, end;
     uint32_t pages;
-    bool packed;
+    enum trace_kind source;
 };
 
 /* EVICTED: read from the stores, with evicted ones about it. One that comes alone, or a stride, and

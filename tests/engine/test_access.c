@@ -137,6 +137,22 @@ static void streams_pass_what_is_in_memory(uint64_t down)
     engine_expect_swapping(&start);
 }
 
+/* Zeros that have left memory are made anew: that is no read, for nobody who counts. */
+static void zeros_are_not_read(uint64_t unused)
+{
+    engine_start(RAM, STORE);
+    char *set = engine_map(SET, 4 * KIB);
+    for (size_t i = 0; i < SET; i += PAGE_SIZE)
+        *(volatile char *)(set + i) = 0;
+    struct uswap_stats before = engine_stats();
+    expect(before.objects_evicted > 0);
+    for (size_t i = 0; i < SET; i += PAGE_SIZE)
+        expect(set[i] == 0);
+    struct uswap_stats after = engine_stats();
+    expect(after.faults_minor > before.faults_minor);
+    expect(after.faults_major == 0 && after.bytes_read == 0 && after.objects_read_ahead == 0);
+}
+
 static void at_random(uint64_t object_size)
 {
     uint64_t random = engine_seed();
@@ -211,6 +227,7 @@ static void across_the_border_of_objects(uint64_t object_size)
 }
 
 static const struct engine_case cases[] = {
+    {.name = "zeros_are_not_read", .run = zeros_are_not_read},
     {.name = "sequential_4k", .run = sequential, .parameter = 4 * KIB},
     {.name = "sequential_16k", .run = sequential, .parameter = 16 * KIB},
     {.name = "sequential_64k", .run = sequential, .parameter = 64 * KIB},
