@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need xz
 [ "$form" = full ] || skip 'takes minutes, as every byte is a fault or two'
-awk -v n="$(pick 0 40000)" 'BEGIN { x = 1; for (i = 0; i < n; i++) {
+awk -v n="$(pick 0 24000)" 'BEGIN { x = 1; for (i = 0; i < n; i++) {
     line = i; for (w = 0; w < 8; w++) { x = (x * 69069 + 12345) % 4294967296
         line = line " " substr("thequickbrownfoxjumpsoverthelazydogandruns", 1 + x % 36, 3 + x % 5) }
     print line } }' >"$work/in"
