@@ -167,17 +167,22 @@ static bool is_apart(const ucontext_t *context)
            !lies_in(context_stack_pointer(context), &context->uc_stack);
 }
 
+bool sigstack_is_interrupted(const ucontext_t *context)
+{
+    return !stays && mine && context_stack_pointer(context) - (uintptr_t)mine < STACK_SIZE;
+}
+
 #if FRAME_MOVES
 void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argument)
 {
     uintptr_t interrupted = context_stack_pointer(context);
 
-    if (!started || (!stays && !is_apart(context)))
+    if (!started || sigstack_is_ours(&context->uc_stack))
         body(argument);
-    else if (!stays && !window_contains((void *)(interrupted - 1)))
-        frame_call_on(interrupted - FRAME_RED_ZONE, body, argument);
-    else if (!sigstack_is_ours(&context->uc_stack) && is_mine())
+    else if (is_mine())
         frame_call_on((uintptr_t)mine + STACK_SIZE, body, argument);
+    else if (!stays && is_apart(context) && !window_contains((void *)(interrupted - 1)))
+        frame_call_on(interrupted - FRAME_RED_ZONE, body, argument);
     else
         body(argument);
 }
@@ -203,7 +208,9 @@ void sigstack_leave(int signo, siginfo_t *info, ucontext_t *context, frame_handl
 
 void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
 {
-    if (stays || flags & SA_ONSTACK)
+    bool belongs = flags & SA_ONSTACK && !sigstack_is_ours(&context->uc_stack);
+
+    if (stays || belongs)
         handler(signo, info, context);
     else
         sigstack_leave(signo, info, context, handler);

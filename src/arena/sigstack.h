@@ -6,8 +6,8 @@
  * signal. A thread that has a signal stack of its own gets them there.
  *
  * Either way only the frame lies there, and only for a moment. The handler goes on on the stack
- * that was interrupted, as if it had arrived on it; that which resolves a fault, if that stack is
- * not in the window.
+ * that was interrupted, as if it had arrived on it. What resolves a fault does so on our stack: of
+ * the program's there may be little left.
  *
  * Limits: 4096 threads; others take the signals on the stack that they run on. All is safe in a
  * signal handler.
@@ -36,14 +36,18 @@ void sigstack_give(ucontext_t *context);
 stack_t sigstack_of_thread(void) must_check;
 bool sigstack_is_ours(const stack_t *stack) must_check;
 
+/* Whether this signal interrupted something that runs on our stack: a handler that is about to
+ * leave it, or cannot, for there is no place for its frame. */
+bool sigstack_is_interrupted(const ucontext_t *context) must_check;
+
 /* In the child of a fork: the thread that forked keeps its stack. */
 void sigstack_fork_child(void);
 
 /* In a handler, with all signals blocked: call body(argument) where there is room for it. */
 void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argument);
 
-/* In a handler, with its arguments: run another one in its place, which has these sa_flags: if they
- * lack SA_ONSTACK, on the stack that was interrupted. */
+/* In a handler, with its arguments: run another one in its place, which has these sa_flags: on the
+ * stack that was interrupted, if they lack SA_ONSTACK or the program has no signal stack. */
 void sigstack_run(int flags, int signo, siginfo_t *info, ucontext_t *context,
                   frame_handler handler);
 

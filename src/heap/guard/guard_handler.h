@@ -13,14 +13,19 @@
 
 typedef void (*guard_handler)(int signo);
 
-/* The program's handler that a signal has or had. */
-guard_handler guard_handler_of(int signo);
+/* What a signal has or had. */
+struct guard_handler_kept {
+    guard_handler handler; /* the program's */
+    unsigned long added;   /* flags that the program did not ask for */
+};
+struct guard_handler_kept guard_handler_kept(int signo);
 
 /* What the kernel is to be told instead of this action. Changes handler and flags. */
 void guard_handler_wrap(int signo, guard_handler *handler, unsigned long *flags);
 
-/* What the program is to be told instead of what the kernel has. `of` is what guard_handler_of()
- * was before the action was changed. */
-void guard_handler_unwrap(guard_handler of, guard_handler *handler, unsigned long *flags);
+/* What the program is to be told instead of what the kernel has: guard_handler_kept() was this
+ * before the action was changed. */
+void guard_handler_unwrap(struct guard_handler_kept before, guard_handler *handler,
+                          unsigned long *flags);
 
 #endif

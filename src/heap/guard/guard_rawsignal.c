@@ -79,7 +79,7 @@ static long change_other(const long arguments[6], const struct raw_action *new,
                          struct raw_action *old)
 {
     int signo = (int)arguments[0];
-    guard_handler of = guard_handler_of(signo);
+    struct guard_handler_kept kept = guard_handler_kept(signo);
     struct raw_action fresh, before;
     long changed[6] = {signo, 0, (long)&before, arguments[3]};
 
@@ -92,7 +92,7 @@ static long change_other(const long arguments[6], const struct raw_action *new,
     long result = guard_call_plain(SYS_rt_sigaction, changed);
     if (result)
         return result;
-    guard_handler_unwrap(of, &before.handler, &before.flags);
+    guard_handler_unwrap(kept, &before.handler, &before.flags);
     before.mask |= guard_signal_note_hidden(signo, new ? &new->mask : NULL);
     if (old)
         *old = before;

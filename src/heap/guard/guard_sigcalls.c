@@ -41,18 +41,18 @@ static void wrap(int signo, struct sigaction *action)
     action->sa_flags = (int)flags;
 }
 
-static void unwrap(guard_handler of, struct sigaction *action)
+static void unwrap(struct guard_handler_kept before, struct sigaction *action)
 {
     unsigned long flags = (unsigned)action->sa_flags;
 
-    guard_handler_unwrap(of, &action->sa_handler, &flags);
+    guard_handler_unwrap(before, &action->sa_handler, &flags);
     action->sa_flags = (int)flags;
 }
 
 static int change_action(int signo, const struct sigaction *action, struct sigaction *old)
 {
     sigblock_mask bits = action ? guard_signal_bits(&action->sa_mask) : 0;
-    guard_handler before = guard_handler_of(signo);
+    struct guard_handler_kept before = guard_handler_kept(signo);
     struct sigaction copy;
 
     if (action) {
@@ -99,7 +99,7 @@ static sighandler_t set_our_handler(int signo, sighandler_t handler, int flags)
 static sighandler_t set_handler(int signo, sighandler_t handler,
                                 sighandler_t (*set)(int, sighandler_t))
 {
-    guard_handler before = guard_handler_of(signo);
+    struct guard_handler_kept before = guard_handler_kept(signo);
     unsigned long flags = 0;
     sighandler_t old = set(signo, handler);
     struct sigaction action;
@@ -181,6 +181,65 @@ exported int sigprocmask(int how, const sigset_t *set, sigset_t *old)
         return 0;
     errno = error;
     return -1;
+}
+
+/* ---- System V and BSD: libc's would change our signals, too ---- */
+
+static bool set_of(int signo, sigset_t *set)
+{
+    return sigemptyset(set) == 0 && sigaddset(set, signo) == 0;
+}
+
+exported sighandler_t sigset(int signo, sighandler_t handler)
+{
+    bool holds = handler == SIG_HOLD;
+    struct sigaction action = {.sa_handler = handler}, old;
+    sigset_t set, before;
+
+    if (!set_of(signo, &set) || sigaction(signo, holds ? NULL : &action, &old) ||
+        sigprocmask(holds ? SIG_BLOCK : SIG_UNBLOCK, &set, &before))
+        return SIG_ERR;
+    return sigismember(&before, signo) ? SIG_HOLD : old.sa_handler;
+}
+
+exported int sigignore(int signo)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+
+    return sigaction(signo, &action, NULL);
+}
+
+exported int sighold(int signo)
+{
+    sigset_t set;
+
+    return set_of(signo, &set) ? sigprocmask(SIG_BLOCK, &set, NULL) : -1;
+}
+
+exported int sigrelse(int signo)
+{
+    sigset_t set;
+
+    return set_of(signo, &set) ? sigprocmask(SIG_UNBLOCK, &set, NULL) : -1;
+}
+
+static int change_low_bits(int how, int mask)
+{
+    sigset_t set, before;
+
+    sigemptyset(&set);
+    set_bits(&set, (unsigned)mask);
+    return sigprocmask(how, &set, &before) ? -1 : (int)guard_signal_bits(&before);
+}
+
+exported int sigblock(int mask)
+{
+    return change_low_bits(SIG_BLOCK, mask);
+}
+
+exported int sigsetmask(int mask)
+{
+    return change_low_bits(SIG_SETMASK, mask);
 }
 
 /* ---- Waits ---- */

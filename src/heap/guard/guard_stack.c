@@ -174,9 +174,12 @@ void guard_stack_signals(const stack_t *stack)
     }
 }
 
+#define SS_FLAG_BITS (1u << 31) /* SS_AUTODISARM */
+
 stack_t guard_stack_effective(const stack_t *asked)
 {
-    return asked->ss_flags & SS_DISABLE ? sigstack_of_thread() : *asked;
+    return ((unsigned)asked->ss_flags & ~SS_FLAG_BITS) == SS_DISABLE ? sigstack_of_thread()
+                                                                     : *asked;
 }
 
 void guard_stack_hide(stack_t *old)

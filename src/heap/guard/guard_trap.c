@@ -67,14 +67,19 @@ static void handle(int signo, siginfo_t *info, void *context)
         guard_signal_forward(signo, info, context);
 }
 
-/* The call may wait, and signals arrive meanwhile: the signal stack must be free for them. Nor does
+/* A call may wait, and signals arrive meanwhile: the signal stack must be free for them. Nor does
  * the kernel change a signal stack that is in use. */
 static void arrive(int signo, siginfo_t *info, void *context)
 {
-    if (info->si_syscall == SYS_sigaltstack)
+    bool is_call = is_filtered(info) || is_dispatched(info);
+    struct sigaction action = {.sa_flags = 0};
+
+    if (!is_call)
+        guard_signal_action(signo, NULL, &action);
+    if (is_call && info->si_syscall == SYS_sigaltstack)
         sigstack_leave(signo, info, context, handle);
     else
-        sigstack_run(0, signo, info, context, handle);
+        sigstack_run(action.sa_flags, signo, info, context, handle);
 }
 
 int guard_trap_start(void)
