@@ -334,3 +334,10 @@ void join_leave(void)
     if (budget_is_shared())
         sharing_leave();
 }
+
+bool join_is_inherited(const char *pool)
+{
+    struct tree tree;
+
+    return pool && read_tree(pool, &tree) && (long)tree.founder != sys_call(SYS_getpid);
+}

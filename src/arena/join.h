@@ -35,4 +35,7 @@ int join_enter(const char *text, char *path) must_check;
 /* Make a pool for the tree of processes that starts here; text (JOIN_TEXT_MAX) is what says so. */
 int join_found_tree(uint64_t ram, uint64_t share, char *text) must_check;
 
+/* Whether this pool is that of a tree which another process has started. */
+bool join_is_inherited(const char *pool) must_check;
+
 #endif

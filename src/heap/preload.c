@@ -11,6 +11,7 @@
  */
 #include "arena/arena.h"
 #include "arena/config.h"
+#include "arena/join.h"
 #include "arena/sigstack.h"
 #include "base/fd.h"
 #include "base/msg.h"
@@ -25,7 +26,9 @@
 #include "observe/stats.h"
 #include "observe/trace.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,11 +173,36 @@ static int start(void)
     return error;
 }
 
+/*
+ * A program of the tree that has become another user may not write where the stores are: su, or a
+ * server that starts programs. It begins again without uswap, rather than not at all.
+ */
+static void begin_without(char **argv, char **envp)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (length < 0)
+        return;
+    path[length] = '\0';
+    msg_warning("%s runs without uswap, beyond the RAM budget", path);
+    leave_environment(envp);
+    sys_call(SYS_execve, path, argv, envp);
+}
+
+static bool is_denied(int error)
+{
+    return error == -EACCES || error == -EPERM || error == -EROFS;
+}
+
 __attribute__((constructor)) static void preload_start(int argc, char **argv, char **envp)
 {
     if (!environ)
         environ = envp; /* libc has not been initialised yet */
-    if (start() || (options.stats_path && plan_stats(envp)))
+    int error = start();
+    if (is_denied(error) && join_is_inherited(options.pool))
+        begin_without(argv, envp);
+    if (error || (options.stats_path && plan_stats(envp)))
         _exit(2);
     if (!children)
         leave_environment(envp);

@@ -51,4 +51,12 @@ USWAP_CHILDREN=1 "$USWAP" run -- touch "$work/started" 2>"$work/err"
 expect 'in the environment: exit code 2' [ $? -eq 2 ]
 expect 'with a message that names it' grep -qF 'USWAP_CHILDREN=1: write yes or no' "$work/err"
 expect_not 'nothing was started' [ -e "$work/started" ]
+
+# Another user may not write where the stores are.
+if [ "$(id -u)" -eq 0 ]; then
+    chmod 700 "$work/swap"
+    found 'a program that has become another user runs' '65534 with 4 ' "${run[@]}" -- sh -c \
+        "setpriv --reuid 65534 --clear-groups sh -c 'id -u; echo with \$0' 4 2>$work/err; :"
+    expect 'and says that it is without' grep -q 'runs without uswap' "$work/err"
+fi
 finish
