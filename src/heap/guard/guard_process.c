@@ -40,8 +40,9 @@ static void adapt(long *number, long arguments[6], struct clone_args *copy)
     if (*number == SYS_vfork) /* its child could not return from here */
         *number = SYS_fork;
 #endif
+    /* With CLONE_VM only where it stands for vfork(). */
     if (*number == SYS_clone)
-        arguments[0] &= ~CLONE_FILES;
+        arguments[0] &= ~(CLONE_FILES | CLONE_VM | CLONE_VFORK);
     if (*number != SYS_clone3 || size > sizeof(*copy))
         return;
     __builtin_memcpy(copy, given, size);

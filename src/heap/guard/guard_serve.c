@@ -145,12 +145,22 @@ static long serve_close_range(long number, const long arguments[6], ucontext_t *
 
 /* ---- Processes ---- */
 
+/* vfork() by another name, as the runtime of Go calls it: on the stack of its parent. It is a fork,
+ * as a raw vfork() is: passed on, it would leave the thread unwatched for a while, and a mask that
+ * blocks SIGSYS in that time would end the process at its next call. */
+static bool is_vfork(const long arguments[6])
+{
+    const long flags = CLONE_VM | CLONE_VFORK;
+
+    return (arguments[0] & ~0xffl) == flags && !arguments[1];
+}
+
 static bool shares_memory(long number, const long arguments[6])
 {
     const struct clone_args *clone = (const struct clone_args *)arguments[0];
 
     if (number == SYS_clone)
-        return arguments[0] & CLONE_VM || arguments[1];
+        return (arguments[0] & CLONE_VM || arguments[1]) && !is_vfork(arguments);
     return number == SYS_clone3 && (!guard_walk_readable(clone, CLONE_ARGS_SIZE_VER0) ||
                                     clone->flags & CLONE_VM || clone->stack);
 }
