@@ -515,6 +515,7 @@ static void pass_on(int signo, siginfo_t *info, ucontext_t *context)
 {
     struct sigaction action;
 
+    sigstack_settle(context);
     fault_get_program_action(signo, &action);
     if (action.sa_handler == SIG_IGN && info->si_code <= 0)
         return;

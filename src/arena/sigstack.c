@@ -15,9 +15,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-#define STACK_SIZE (64 * KIB)
-#define BLOCKS     64
-#define IN_BLOCK   64
+/* Signals that arrive together have their frames there together. */
+#define STACK_SIZE (256 * KIB)
+#define BLOCKS     256
+#define IN_BLOCK   16
 #define STACKS     (BLOCKS * IN_BLOCK)
 /* A frame, and what resolves a fault that is no fault of a coroutine takes no more. */
 #define TOUCHED (2 * PAGE_SIZE)
@@ -31,6 +32,13 @@ static char *_Atomic blocks[BLOCKS];
 static _Atomic pid_t owners[STACKS];
 static _Atomic unsigned used; /* stacks that have or had an owner */
 static _Atomic unsigned cursor;
+
+/* Handlers that call us first, and the sa_flags of those that they are to run. */
+#define ENTRIES 3
+static struct entry {
+    frame_handler handler;
+    int flags;
+} entries[ENTRIES];
 
 static __thread char *mine;
 static __thread unsigned mine_index;
@@ -130,6 +138,15 @@ void sigstack_start(void)
     started = sys_call(SYS_sigaltstack, &stack, NULL) == 0;
 }
 
+void sigstack_enter(frame_handler handler, int flags)
+{
+    unsigned i = 0;
+
+    while (entries[i].handler)
+        i++;
+    entries[i] = (struct entry){handler, flags};
+}
+
 void sigstack_stay(void)
 {
     stays = true;
@@ -187,6 +204,31 @@ void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argume
         body(argument);
 }
 
+static bool leaves(int flags, const ucontext_t *context)
+{
+    return (!(flags & SA_ONSTACK) || sigstack_is_ours(&context->uc_stack)) && is_apart(context);
+}
+
+/* As many deep as signals arrived together. */
+static void settle(ucontext_t *context)
+{
+    for (unsigned i = 0; i < ENTRIES && entries[i].handler; i++) {
+        ucontext_t *first = frame_before(context, entries[i].handler);
+        if (!first)
+            continue;
+        settle(first);
+        if (leaves(entries[i].flags, first))
+            frame_move_before(context);
+        return;
+    }
+}
+
+void sigstack_settle(ucontext_t *context)
+{
+    if (started && !stays)
+        settle(context);
+}
+
 void sigstack_leave(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
 {
     if (started && is_apart(context))
@@ -194,6 +236,10 @@ void sigstack_leave(int signo, siginfo_t *info, ucontext_t *context, frame_handl
     handler(signo, info, context);
 }
 #else
+void sigstack_settle(ucontext_t *context)
+{
+}
+
 void sigstack_call(const ucontext_t *context, void (*body)(void *), void *argument)
 {
     (void)context;

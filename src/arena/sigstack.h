@@ -26,6 +26,13 @@ void sigstack_start(void);
  * a handler, as those of Go's goroutines: it stays where it arrived. */
 void sigstack_stay(void);
 
+/* At start: this handler calls sigstack_settle() first, and runs one of these sa_flags. */
+void sigstack_enter(frame_handler handler, int flags);
+
+/* In such a handler: other signals that arrived with this one, and are to be handled after it, go
+ * where they belong. What this one interrupted is then what the program thinks it was. */
+void sigstack_settle(ucontext_t *context);
+
 /* What a handler's sa_flags need: SA_ONSTACK once it has been started. */
 int sigstack_flag(void) must_check;
 

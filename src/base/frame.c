@@ -70,25 +70,53 @@ __asm__(".pushsection .text\n"
         ".size frame_call_on, . - frame_call_on\n"
         ".popsection\n");
 
-_Noreturn void frame_move(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
+/* Below the stack that was interrupted. What is given becomes the copy; returns where it begins. */
+static uintptr_t copy_frame(siginfo_t **info, ucontext_t **context)
 {
-    uintptr_t old = (uintptr_t)context - sizeof(uintptr_t);
-    size_t size = (uintptr_t)info + sizeof(*info) - old;
-    void *state = context->uc_mcontext.fpregs;
+    uintptr_t old = (uintptr_t)*context - sizeof(uintptr_t);
+    size_t size = (uintptr_t)*info + sizeof(**info) - old;
+    void *state = (*context)->uc_mcontext.fpregs;
     size_t state_size = fpu_size(state);
-    uintptr_t to = context_stack_pointer(context) - FRAME_RED_ZONE;
+    uintptr_t to = context_stack_pointer(*context) - FRAME_RED_ZONE;
     uintptr_t new;
-    ucontext_t *copy;
 
     to = align_down(to - state_size, FPU_ALIGN);
     new = align_down(to - size, STACK_ALIGN) - sizeof(uintptr_t);
     memcpy((void *)new, (const void *)old, size);
-    copy = (ucontext_t *)(new + sizeof(uintptr_t));
+    *info = (siginfo_t *)((uintptr_t)*info - old + new);
+    *context = (ucontext_t *)(new + sizeof(uintptr_t));
     if (state) {
         memcpy((void *)to, state, state_size);
-        copy->uc_mcontext.fpregs = (void *)to;
+        (*context)->uc_mcontext.fpregs = (void *)to;
     }
-    frame_go(signo, (siginfo_t *)((uintptr_t)info - old + new), copy, handler, new);
+    return new;
+}
+
+_Noreturn void frame_move(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)
+{
+    uintptr_t stack = copy_frame(&info, &context);
+
+    frame_go(signo, info, context, handler, stack);
+}
+
+ucontext_t *frame_before(const ucontext_t *context, frame_handler handler)
+{
+    ucontext_t *first = (ucontext_t *)context->uc_mcontext.gregs[REG_RDX];
+    bool begins = context_instruction(context) == (uintptr_t)handler &&
+                  context_stack_pointer(context) == (uintptr_t)first - sizeof(uintptr_t);
+
+    return begins ? first : NULL;
+}
+
+void frame_move_before(ucontext_t *context)
+{
+    greg_t *registers = context->uc_mcontext.gregs;
+    siginfo_t *info = (siginfo_t *)registers[REG_RSI];
+    ucontext_t *first = (ucontext_t *)registers[REG_RDX];
+
+    registers[REG_RSP] = (greg_t)copy_frame(&info, &first);
+    registers[REG_RSI] = (greg_t)info;
+    registers[REG_RDX] = (greg_t)first;
 }
 #else
 typedef int frame_nothing; /* a file must not be empty */

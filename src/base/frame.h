@@ -33,6 +33,13 @@ void frame_call_on(uintptr_t stack_end, void (*body)(void *), void *argument);
  * signal.
  */
 _Noreturn void frame_move(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler);
+
+/* Of signals that arrive together the kernel writes all frames before a handler runs. If this one
+ * interrupted another, of this handler, before its first instruction: the context of that one. */
+ucontext_t *frame_before(const ucontext_t *context, frame_handler handler) must_check;
+
+/* Copy the frame of that one to below the stack that it interrupted, as frame_move() does. */
+void frame_move_before(ucontext_t *context);
 #endif
 
 #endif

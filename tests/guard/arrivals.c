@@ -171,6 +171,62 @@ static void where_handlers_run(enum way way)
     say("caught", caught, "", 0);
 }
 
+/* The kernel writes the frames of all of them before the first handler runs. */
+static void send_together(int flags)
+{
+    static const int signals[] = {SIGHUP, SIGBUS, SIGUSR1, SIGSEGV, SIGUSR2, SIGALRM, SIGSYS};
+    struct sigaction action = {.sa_handler = note_place, .sa_flags = flags};
+    sigset_t set, before;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        sigaction(signals[i], &action, NULL);
+        sigaddset(&set, signals[i]);
+    }
+    sigprocmask(SIG_BLOCK, &set, &before);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        raise(signals[i]);
+    push_out();
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        signal(signals[i], SIG_DFL);
+}
+
+static void many_together(void)
+{
+    struct sigaction action = {.sa_handler = count, .sa_flags = SA_NODEFER};
+    sigset_t set, before;
+
+    sigaction(SIGRTMIN, &action, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &set, &before);
+    for (int i = 0; i < 50; i++)
+        raise(SIGRTMIN);
+    push_out();
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    signal(SIGRTMIN, SIG_DFL);
+}
+
+static void together(enum way way)
+{
+    static char place[64 << 10];
+    stack_t none = {.ss_flags = SS_DISABLE};
+
+    prepare();
+    stack_of_main = (uintptr_t)&none;
+    own = none;
+    send_together(0);
+    send_together(SA_ONSTACK);
+    own = (stack_t){.ss_sp = place, .ss_size = sizeof(place)};
+    sigaltstack(&own, NULL);
+    send_together(0);
+    send_together(SA_ONSTACK);
+    sigaltstack(&none, NULL);
+    many_together();
+    say("caught", caught, "", 0);
+}
+
 static void reset_when_it_comes(enum way way)
 {
     struct sigaction action = {.sa_handler = count, .sa_flags = (int)SA_RESETHAND};
@@ -299,6 +355,7 @@ int main(void)
     static const struct cold_case cases[] = {
         {"old functions", old_functions},
         {"where handlers run", where_handlers_run},
+        {"together", together},
         {"reset when it comes", reset_when_it_comes},
         {"child of vfork", child_of_vfork},
         {"overflow is caught", overflow_is_caught},

@@ -6,6 +6,7 @@
 #include "heap/guard/guard_call.h"
 #include "heap/guard/guard_dispatch.h"
 #include "heap/guard/guard_filter.h"
+#include "heap/guard/guard_handler.h"
 #include "heap/guard/guard_libc.h"
 #include "heap/guard/guard_pins.h"
 #include "heap/guard/guard_trap.h"
@@ -16,6 +17,7 @@ int guard_start(void)
     char name[8];
     int error = guard_trap_start();
 
+    guard_handler_start();
     guard_pins_start();
     if (!error)
         error = guard_call_start();

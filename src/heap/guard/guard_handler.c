@@ -34,6 +34,7 @@ static void go_on(int flags, int signo, siginfo_t *info, void *context)
 {
     frame_handler handler = (frame_handler)(uintptr_t)atomic_load(&handlers[signo]);
 
+    sigstack_settle(context);
     if (!must_end(signo, context))
         sigstack_run(flags, signo, info, context, handler);
 }
@@ -48,6 +49,12 @@ static void arrive(int signo, siginfo_t *info, void *context)
 static void arrive_on_stack(int signo, siginfo_t *info, void *context)
 {
     go_on(SA_ONSTACK, signo, info, context);
+}
+
+void guard_handler_start(void)
+{
+    sigstack_enter(arrive, 0);
+    sigstack_enter(arrive_on_stack, SA_ONSTACK);
 }
 
 static guard_handler arrival(bool on_stack)

@@ -13,6 +13,8 @@
 
 typedef void (*guard_handler)(int signo);
 
+void guard_handler_start(void);
+
 /* What a signal has or had. */
 struct guard_handler_kept {
     guard_handler handler; /* the program's */

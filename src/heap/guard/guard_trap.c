@@ -74,6 +74,7 @@ static void arrive(int signo, siginfo_t *info, void *context)
     bool is_call = is_filtered(info) || is_dispatched(info);
     struct sigaction action = {.sa_flags = 0};
 
+    sigstack_settle(context);
     if (!is_call)
         guard_signal_action(signo, NULL, &action);
     if (is_call && info->si_syscall == SYS_sigaltstack)
@@ -88,7 +89,10 @@ int guard_trap_start(void)
                                .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART | sigstack_flag()};
     sigblock_mask ours = guard_signal_ours();
     struct sigaction old;
-    int error = sigaction_raw(SIGSYS, &action, &old);
+    int error;
+
+    sigstack_enter(arrive, 0);
+    error = sigaction_raw(SIGSYS, &action, &old);
 
     if (error)
         return error;
