@@ -24,8 +24,10 @@
 #include "store/aio.h"
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/sys.h"
+#include "store/spin.h"
 
 #include <errno.h>
 #include <linux/aio_abi.h>
@@ -148,6 +150,36 @@ static bool is_begun(int index)
     return atomic_load(&aio.slots[index].phase) == PHASE_BEGUN;
 }
 
+/* What the kernel maps at the address that is the context: the beginning of its struct aio_ring. */
+struct ring_head {
+    uint32_t id, entries, head, tail, magic;
+};
+#define RING_MAGIC 0xa10a10a1
+
+static bool has_events(const struct ring_head *ring)
+{
+    return __atomic_load_n(&ring->head, __ATOMIC_RELAXED) !=
+           __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+}
+
+static void look_for_events(uint64_t start)
+{
+    const struct ring_head *ring = (const struct ring_head *)atomic_load(&aio.context);
+
+    if (ring->magic != RING_MAGIC)
+        return;
+    while (!has_events(ring) && clock_now_ns() - start < SPIN_NS)
+        cpu_relax();
+}
+
+/* This thread's read is the only one: nobody else waits who could go on while this one sleeps. */
+static bool is_only_one(void)
+{
+    uint64_t used = ~atomic_load(&aio.free);
+
+    return (used & (used - 1)) == 0;
+}
+
 static void reap_until_done(int index)
 {
     const struct timespec bound = {0, WAIT_BOUND_NS};
@@ -183,9 +215,25 @@ static void sleep_until_told(int index)
     atomic_fetch_and(&aio.waiting, ~bit);
 }
 
+static void wait_alone(int index)
+{
+    uint64_t start = clock_now_ns(), looked = 0;
+    bool spin = spin_choose();
+
+    if (spin) {
+        look_for_events(start);
+        looked = clock_now_ns() - start;
+    }
+    reap_until_done(index);
+    spin_learn(spin, looked, clock_now_ns() - start);
+}
+
 static void reap(int index)
 {
-    reap_until_done(index);
+    if (is_only_one())
+        wait_alone(index);
+    else
+        reap_until_done(index);
     stop_reaping();
 }
 
