@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <time.h>
 
 /* This is a process that brings something in for a guest. */
 static __thread bool serving;
@@ -69,9 +70,21 @@ static void bring(void *pages)
 
 /* ---- The guest ---- */
 
+/* While too many are at it, for so many milliseconds: what the guest did itself it might be killed
+ * at.
+ */
+#define PATIENCE 1000
+
 int guest_bring(object_t first, object_t last)
 {
-    return thread_run_apart(bring, (void *)pack(first, last));
+    const struct timespec millisecond = {0, 1000000};
+    int error = thread_run_apart(bring, (void *)pack(first, last));
+
+    for (int i = 0; error == -EAGAIN && i < PATIENCE; i++) {
+        sys_call(SYS_nanosleep, &millisecond, NULL);
+        error = thread_run_apart(bring, (void *)pack(first, last));
+    }
+    return error;
 }
 
 struct want {

@@ -39,7 +39,7 @@
 #define SHARED_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SETTLS)
 #define THREAD_FLAGS (SHARED_FLAGS | CLONE_THREAD | CLONE_SYSVSEM)
 /* No signal at its end: the program would see that a child that it did not make has ended. */
-#define APART_FLAGS (SHARED_FLAGS | CLONE_VFORK | CLONE_CHILD_CLEARTID)
+#define APART_FLAGS (SHARED_FLAGS | CLONE_VFORK | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 /* What the new thread finds on its stack. */
 struct start {
@@ -94,7 +94,7 @@ static long clone_thread(long flags, struct start *start, void *word, uintptr_t 
                      "ud2\n"
                      "1:"
                      : "=a"(ret)
-                     : "a"(SYS_clone), "D"(flags), "S"(start), "d"(0), "r"(r10), "r"(r8)
+                     : "a"(SYS_clone), "D"(flags), "S"(start), "d"(word), "r"(r10), "r"(r8)
                      : "rcx", "r11", "cc", "memory");
     return ret;
 }
@@ -120,7 +120,7 @@ static long clone_thread(long flags, struct start *start, void *word, uintptr_t 
     register long x8 __asm__("x8") = SYS_clone;
     register long x0 __asm__("x0") = flags;
     register struct start *x1 __asm__("x1") = start;
-    register long x2 __asm__("x2") = 0;
+    register void *x2 __asm__("x2") = word;
     register uintptr_t x3 __asm__("x3") = tls;
     register void *x4 __asm__("x4") = word;
 
@@ -212,19 +212,36 @@ int thread_start(void (*run)(void *), void *argument)
 
 #define BLOCKS 16
 
-/* Whose word is 0 is free. The kernel clears it when the process that runs in the block has ended,
- * whether or not the one that started it is still there. */
+/*
+ * user: 0            the block is free
+ *       STARTS | id  this process is about to start another one in it
+ *       id           that one runs in it
+ *
+ * The kernel writes the id before that process runs, and 0 when it has ended, whether or not the
+ * one that started it is still there. Who is killed when it was about to start one leaves its mark
+ * behind, which says so.
+ */
+#define STARTS (UINT32_C(1) << 31)
+
 static struct {
     char *block;
     _Atomic uint32_t user;
 } blocks[BLOCKS];
 
+static bool is_left(uint32_t user)
+{
+    return user & STARTS && sys_call(SYS_kill, user & ~STARTS, 0) == -ESRCH;
+}
+
 /* -1: none is free. */
 static int take_block(void)
 {
+    uint32_t mine = STARTS | (uint32_t)sys_call(SYS_getpid);
+
     for (int i = 0; i < BLOCKS; i++) {
-        uint32_t nobody = 0;
-        if (!atomic_compare_exchange_strong(&blocks[i].user, &nobody, 1))
+        uint32_t user = atomic_load(&blocks[i].user);
+        if ((user && !is_left(user)) ||
+            !atomic_compare_exchange_strong(&blocks[i].user, &user, mine))
             continue;
         if (!blocks[i].block && (blocks[i].block = make_block()))
             meta_charge(TOUCHED);
