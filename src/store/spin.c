@@ -2,8 +2,8 @@
 /*
  * Two ways to wait, and how long each took on average; one wait in PROBE goes the way that is not
  * taken otherwise. To look costs processor time that sleep does not, so it must be shorter by a
- * tenth. And where threads wait for a processor whoever looks keeps somebody from running: then all
- * sleep for a while.
+ * thirty-second. And where threads wait for a processor whoever looks keeps somebody from running:
+ * then all sleep for a while.
  *
  * Counters are changed without locks: what is lost by that does not matter.
  */
@@ -20,12 +20,12 @@
 /* A wait that took longer says no more than that it took long. */
 #define LONG_NS 10000000
 
-/* A look that took so long was interrupted: others, too, want the processor. After so many looks,
- * more than this part of their time is too much. */
-#define AWAY_NS     (5 * SPIN_NS)
-#define LOOKS_CHECK 128
-#define AWAY_SHARE  10
-#define PAUSE_NS    UINT64_C(1000000000)
+/* A look that took so long was interrupted: others, too, want the processor, or the host did. After
+ * so much looking, more than this part of it is too much; less than that a busy host takes, too. */
+#define AWAY_NS    (5 * SPIN_NS)
+#define CHECK_NS   UINT64_C(100000000)
+#define AWAY_SHARE 8
+#define PAUSE_NS   UINT64_C(1000000000)
 
 struct way {
     _Atomic uint64_t ns, count;
@@ -36,7 +36,7 @@ static _Atomic uint32_t turn;
 static _Atomic uint64_t pause_until;
 
 /* Since the last check: how long threads looked, and for how much of that they were not running. */
-static _Atomic uint64_t looks, looked, away;
+static _Atomic uint64_t looked, away;
 
 static uint64_t add(_Atomic uint64_t *sum, uint64_t value)
 {
@@ -58,7 +58,7 @@ static uint64_t mean_of(bool spin)
 
 static bool is_better(void)
 {
-    return mean_of(true) + mean_of(true) / 8 < mean_of(false);
+    return mean_of(true) + mean_of(true) / 32 < mean_of(false);
 }
 
 bool spin_choose(void)
@@ -80,7 +80,7 @@ static void note_look(uint64_t ns)
         ns > AWAY_NS ? add(&away, ns) : atomic_load_explicit(&away, memory_order_relaxed);
     uint64_t all = add(&looked, ns);
 
-    if (likely(add(&looks, 1) % LOOKS_CHECK != 0))
+    if (likely(all < CHECK_NS))
         return;
     if (lost * AWAY_SHARE > all)
         atomic_store_explicit(&pause_until, clock_now_ns() + PAUSE_NS, memory_order_relaxed);

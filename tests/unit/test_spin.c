@@ -54,7 +54,7 @@ static void looks_where_few_take_long_asleep(void **state)
 static void sleeps_where_others_want_the_processor(void **state)
 {
     wait_often(60 * US, 30 * US);
-    for (unsigned i = 0; i < 300; i++)
+    for (unsigned i = 0; i < 3000; i++)
         spin_learn(true, i % 50 ? 30 * US : 3000 * US, 30 * US);
     for (unsigned i = 0; i < 100; i++)
         assert_false(spin_choose());
