@@ -15,11 +15,14 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* Signals that arrive together have their frames there together. */
-#define STACK_SIZE (256 * KIB)
-#define BLOCKS     256
-#define IN_BLOCK   16
-#define STACKS     (BLOCKS * IN_BLOCK)
+/* Signals that arrive together have their frames there together. Below lies room for a frame of
+ * which the handler has run where the kernel may be unable to read it: pages of the window can
+ * leave. */
+#define STACK_SIZE  (256 * KIB)
+#define RETURN_SIZE (16 * KIB)
+#define BLOCKS      256
+#define IN_BLOCK    16
+#define STACKS      (BLOCKS * IN_BLOCK)
 /* A frame, and what resolves a fault that is no fault of a coroutine takes no more. */
 #define TOUCHED (2 * PAGE_SIZE)
 /* How many stacks a thread looks at for one whose owner has ended. */
@@ -122,9 +125,16 @@ stack_t sigstack_of_thread(void)
     if (started && !mine)
         take_mine();
     if (started && is_mine())
-        stack = (stack_t){.ss_sp = mine, .ss_size = STACK_SIZE};
+        stack = (stack_t){.ss_sp = mine + RETURN_SIZE, .ss_size = STACK_SIZE - RETURN_SIZE};
     return stack;
 }
+
+#if FRAME_MOVES
+static uintptr_t place_to_return(uintptr_t frame)
+{
+    return mine && window_contains((void *)frame) ? (uintptr_t)mine + RETURN_SIZE : 0;
+}
+#endif
 
 void sigstack_start(void)
 {
@@ -133,6 +143,9 @@ void sigstack_start(void)
     if (!FRAME_MOVES || sys_call(SYS_sigaltstack, NULL, &before) || !(before.ss_flags & SS_DISABLE))
         return;
     started = true;
+#if FRAME_MOVES
+    frame_set_place(place_to_return);
+#endif
     process = (pid_t)sys_call(SYS_getpid);
     stack = sigstack_of_thread();
     started = sys_call(SYS_sigaltstack, &stack, NULL) == 0;
@@ -160,7 +173,7 @@ void sigstack_give(ucontext_t *context)
 
 bool sigstack_is_ours(const stack_t *stack)
 {
-    return mine && stack->ss_sp == mine;
+    return mine && stack->ss_sp == mine + RETURN_SIZE;
 }
 
 void sigstack_fork_child(void)

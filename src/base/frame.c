@@ -12,6 +12,8 @@
 
 #if FRAME_MOVES
 #include "base/context.h"
+#include "base/sigaction.h"
+#include "base/sigblock.h"
 
 #include <string.h>
 
@@ -68,16 +70,33 @@ __asm__(".pushsection .text\n"
         "ret\n"
         ".cfi_endproc\n"
         ".size frame_call_on, . - frame_call_on\n"
+        ".balign 16\n"
+        ".type frame_return, @function\n"
+        "frame_return:\n"
+        "lea -8(%rsp), %rdi\n"
+        "call frame_return_from\n"
+        "ud2\n"
+        ".size frame_return, . - frame_return\n"
         ".popsection\n");
 
-/* Below the stack that was interrupted. What is given becomes the copy; returns where it begins. */
-static uintptr_t copy_frame(siginfo_t **info, ucontext_t **context)
+/* Returned to from a copy that the kernel may be unable to read. */
+void frame_return(void) __attribute__((visibility("hidden")));
+
+static uintptr_t (*place)(uintptr_t frame);
+static size_t info_offset; /* in a frame; the same in all */
+
+void frame_set_place(uintptr_t (*function)(uintptr_t frame))
+{
+    place = function;
+}
+
+/* To below this address. What is given becomes the copy; returns where it begins. */
+static uintptr_t copy_frame_to(uintptr_t to, siginfo_t **info, ucontext_t **context)
 {
     uintptr_t old = (uintptr_t)*context - sizeof(uintptr_t);
     size_t size = (uintptr_t)*info + sizeof(**info) - old;
     void *state = (*context)->uc_mcontext.fpregs;
     size_t state_size = fpu_size(state);
-    uintptr_t to = context_stack_pointer(*context) - FRAME_RED_ZONE;
     uintptr_t new;
 
     to = align_down(to - state_size, FPU_ALIGN);
@@ -90,6 +109,33 @@ static uintptr_t copy_frame(siginfo_t **info, ucontext_t **context)
         (*context)->uc_mcontext.fpregs = (void *)to;
     }
     return new;
+}
+
+/* Below the stack that was interrupted. */
+static uintptr_t copy_frame(siginfo_t **info, ucontext_t **context)
+{
+    uintptr_t to = context_stack_pointer(*context) - FRAME_RED_ZONE;
+    uintptr_t new;
+
+    info_offset = (uintptr_t)*info - (uintptr_t)*context + sizeof(uintptr_t);
+    new = copy_frame_to(to, info, context);
+    if (place && place(new))
+        *(uintptr_t *)new = (uintptr_t)frame_return;
+    return new;
+}
+
+/* With all signals blocked but the one that brings the copy in, which arrives elsewhere. */
+_Noreturn void frame_return_from(uintptr_t frame) __attribute__((visibility("hidden"), used));
+_Noreturn void frame_return_from(uintptr_t frame)
+{
+    sigblock_mask mask = ~sigblock_bit(SIGBUS);
+    ucontext_t *context = (ucontext_t *)(frame + sizeof(uintptr_t));
+    siginfo_t *info = (siginfo_t *)(frame + info_offset);
+    uintptr_t stack;
+
+    sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+    stack = copy_frame_to(place(frame), &info, &context) + sizeof(uintptr_t);
+    frame_go(0, info, context, (frame_handler)(uintptr_t)sigaction_restorer(), stack);
 }
 
 _Noreturn void frame_move(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler)

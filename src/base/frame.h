@@ -34,6 +34,10 @@ void frame_call_on(uintptr_t stack_end, void (*body)(void *), void *argument);
  */
 _Noreturn void frame_move(int signo, siginfo_t *info, ucontext_t *context, frame_handler handler);
 
+/* Where the kernel can read the copy of a frame, when its handler returns: the end of some memory
+ * of this thread; 0: where it is. At start. */
+void frame_set_place(uintptr_t (*place)(uintptr_t frame));
+
 /* Of signals that arrive together the kernel writes all frames before a handler runs. If this one
  * interrupted another, of this handler, before its first instruction: the context of that one. */
 ucontext_t *frame_before(const ucontext_t *context, frame_handler handler) must_check;

@@ -34,6 +34,11 @@ void sigaction_set_restorer(const void *code)
     restorer = code;
 }
 
+const void *sigaction_restorer(void)
+{
+    return restorer;
+}
+
 static void set_restorer(struct kernel_action *action)
 {
 #if defined(__x86_64__)

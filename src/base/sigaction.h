@@ -15,4 +15,7 @@ int sigaction_raw(int signo, const struct sigaction *action, struct sigaction *o
  * through ours. At start. */
 void sigaction_set_restorer(const void *code);
 
+/* Where handlers return to, on x86-64. */
+const void *sigaction_restorer(void);
+
 #endif
