@@ -12,7 +12,6 @@
 #include "arena/evict.h"
 #include "arena/fault.h"
 #include "arena/gate.h"
-#include "arena/guest.h"
 #include "arena/inside.h"
 #include "arena/join.h"
 #include "arena/pack.h"
@@ -176,8 +175,6 @@ static int start_engine(uint64_t ram)
     error = start_memory(ram);
     if (!error)
         error = fault_start();
-    if (!error)
-        error = guest_start();
     if (error)
         mask_stop();
     return error;

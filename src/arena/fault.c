@@ -15,6 +15,7 @@
 #include "arena/clean.h"
 #include "arena/fill.h"
 #include "arena/gate.h"
+#include "arena/guest.h"
 #include "arena/region.h"
 #include "arena/serve.h"
 #include "arena/share.h"
@@ -575,6 +576,8 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
 {
     struct arrival arrival = {info, context, false, 0};
 
+    if (guest_resolve(info, context))
+        return;
     sigstack_call(context, resolve_fault, &arrival);
     sigstack_give(context);
     if (!arrival.ours) {

@@ -8,7 +8,6 @@
 #include "arena/sigstack.h"
 #include "arena/supply.h"
 #include "arena/window.h"
-#include "base/sigaction.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "mask/mask.h"
@@ -20,9 +19,6 @@
 
 /* This is a process that brings something in for a guest. */
 static __thread bool serving;
-
-/* What handles the faults of the process itself. */
-static struct sigaction next;
 
 bool guest_here(void)
 {
@@ -99,27 +95,14 @@ static void bring_wanted(void *wanted)
     want->error = guest_bring(want->page, want->page);
 }
 
-/* What cannot be brought in is the program's, or ends the guest: as for the process itself. */
-static void on_sigbus(int signo, siginfo_t *info, void *context)
+bool guest_resolve(const siginfo_t *info, const ucontext_t *context)
 {
-    if (info->si_code > 0 && window_contains(info->si_addr) && guest_here()) {
-        struct want want = {page_of(info->si_addr), -EFAULT};
-        if (region_maps(want.page))
-            sigstack_call(context, bring_wanted, &want);
-        if (!want.error)
-            return;
-    }
-    next.sa_sigaction(signo, info, context);
-}
+    struct want want = {.error = -EFAULT};
 
-int guest_start(void)
-{
-    struct sigaction action;
-    int error = sigaction_raw(SIGBUS, NULL, &next);
-
-    if (error)
-        return error;
-    action = next;
-    action.sa_sigaction = on_sigbus;
-    return sigaction_raw(SIGBUS, &action, NULL);
+    if (info->si_code <= 0 || !window_contains(info->si_addr) || !guest_here())
+        return false;
+    want.page = page_of(info->si_addr);
+    if (region_maps(want.page))
+        sigstack_call(context, bring_wanted, &want);
+    return !want.error;
 }

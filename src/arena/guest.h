@@ -12,8 +12,12 @@
 
 #include "object/object.h"
 
-/* Take the faults of guests. After fault_start(). */
-int guest_start(void) must_check;
+#include <signal.h>
+#include <ucontext.h>
+
+/* In the handler of a fault: whether it was a guest's, and is resolved. What cannot be brought in
+ * is the program's, or ends the guest: as for the process itself. */
+bool guest_resolve(const siginfo_t *info, const ucontext_t *context) must_check;
 
 /* Whether the process that runs here is a guest: a system call. */
 bool guest_here(void);
