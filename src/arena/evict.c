@@ -17,6 +17,7 @@
 
 #include "arena/clean.h"
 #include "arena/discard.h"
+#include "arena/gate.h"
 #include "arena/masked.h"
 #include "arena/pack.h"
 #include "arena/reclaim.h"
@@ -39,8 +40,9 @@
 #define BATCHES 64
 #define WRITES  64
 
-/* A small step masks so many pages here and there, or more of them in a row; few where that does
- * not cost more than many, so that the read that is waited for hides it. */
+/* A small step masks so many pages here and there, or more of them in a row. It drops one where the
+ * read that is waited for hides what that costs; where another thread could run meanwhile, or each
+ * call interrupts one, many by one call, which takes less for each. */
 #define MEANWHILE_RUNS  3
 #define MEANWHILE_PAGES 8
 
@@ -505,7 +507,9 @@ static unsigned claim_meanwhile(object_t *victims)
     static const struct pool_wish many = {EVICT_STEP_MAX, EVICT_STEP_MAX, MEANWHILE_RUNS,
                                           MASK_DROPS};
 
-    return pool_claim_victims(victims, mask_flush_is_cheap() ? &few : &many);
+    bool hidden = gate_alone() && mask_flush_is_cheap();
+
+    return pool_claim_victims(victims, hidden ? &few : &many);
 }
 
 /* Victims leave the window: the clean ones for good, the others for frames. */

@@ -45,6 +45,11 @@ void gate_leave(void)
         futex_wake_all(&gate);
 }
 
+bool gate_alone(void)
+{
+    return (atomic_load_explicit(&gate, memory_order_relaxed) & ~CLOSED) <= 1;
+}
+
 void gate_close(void)
 {
     uint32_t seen;

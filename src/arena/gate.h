@@ -6,8 +6,13 @@
 #ifndef USWAP_ARENA_GATE_H
 #define USWAP_ARENA_GATE_H
 
+#include "base/base.h"
+
 void gate_enter(void);
 void gate_leave(void);
+
+/* Whether nobody else is inside, at this moment. */
+bool gate_alone(void) must_check;
 
 /* Wait until nobody is inside, and let nobody in. One thread at a time. */
 void gate_close(void);

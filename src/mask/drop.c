@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages are dropped by a call each, or many by one call, whichever is cheaper now.
+ * Pages are dropped one at a time, or many by one call.
  *
  * One call for pages here and there empties the whole TLB, and what the program does next pays for
  * that; a call for one page flushes that page. But each flush interrupts the CPUs that run other
  * threads of the program, which takes many times as long as the rest. So calls for one page are
- * timed, and given up while they take long; now and then they are tried again.
+ * timed, and not advised while they take long; that is forgotten by and by.
  */
 #include "base/clock.h"
 #include "base/sys.h"
@@ -84,6 +84,6 @@ static bool drop_together(const struct iovec *ranges, unsigned count)
 
 void mask_drop_ranges(const struct iovec *ranges, unsigned count)
 {
-    if (mask_flush_is_cheap() || !drop_together(ranges, count))
+    if (count == 1 || !drop_together(ranges, count))
         drop_singly(ranges, count);
 }

@@ -68,7 +68,7 @@ bool mask_present(const void *page);
 /* Drop the pages of a range: they are missing afterwards. */
 void mask_drop(void *address, size_t size);
 
-/* The same for up to MASK_DROPS ranges, by a call each or one for all. */
+/* The same for up to MASK_DROPS ranges, by one call where the kernel can. */
 #define MASK_DROPS 64
 void mask_drop_ranges(const struct iovec *ranges, unsigned count);
 
