@@ -3,10 +3,11 @@
  * Reads of faulting threads by Linux AIO: completions need neither the thread that submitted nor a
  * descriptor, as those of io_uring would.
  *
- * Handing a request to the device costs as much as half of a read takes (on a virtual machine it
+ * Handing a request to the device may cost as much as half of a read takes (on a virtual machine it
  * leaves the guest), whether it is one request or eight. So a thread that finds another one about
  * to submit leaves its request to that one, which goes on until none is left. And of the threads
- * that wait, one asks the kernel and tells the others.
+ * that wait, one asks the kernel and tells the others. (Where handing over is fast, a thread whose
+ * fault needs a single page reads it by itself while others wait: io.c.)
  *
  * Each read has a slot, a bit in three words:
  *
@@ -41,6 +42,12 @@
 /* A thread that nobody told anything for so many bounds does all by itself. */
 #define SLEEPS_MAX 4
 
+/* Handing over one read: 10 us where the device is near, 40 where that leaves a virtual machine
+ * slowly. The mean follows the last so many; what takes longer was interrupted. */
+#define SUBMIT_CHEAP_NS 20000
+#define SUBMIT_WORST_NS (4 * SUBMIT_CHEAP_NS)
+#define SUBMIT_WEIGHT   16
+
 /* So many times a thread hands over what others left to it before another one has to. */
 #define ROUNDS_MAX 8
 
@@ -71,6 +78,8 @@ static struct {
     struct slot slots[SLOTS];
 } aio = {.free = UINT64_MAX};
 
+static _Atomic uint32_t submit_ns; /* what handing over one read took lately; a hint */
+
 /* The context, or one that is none: the host does not allow it, or another thread is making it. */
 static uint64_t find_context(void)
 {
@@ -100,10 +109,24 @@ static void end_slot(unsigned index, enum phase phase)
         futex_wake_all(&slot->phase);
 }
 
+bool aio_submit_is_cheap(void)
+{
+    return atomic_load_explicit(&submit_ns, memory_order_relaxed) <= SUBMIT_CHEAP_NS;
+}
+
+static void note_submit(uint64_t took)
+{
+    uint32_t mean = atomic_load_explicit(&submit_ns, memory_order_relaxed);
+
+    mean += (uint32_t)min_u64(took, SUBMIT_WORST_NS) / SUBMIT_WEIGHT - mean / SUBMIT_WEIGHT;
+    atomic_store_explicit(&submit_ns, mean, memory_order_relaxed);
+}
+
 static void submit_set(uint64_t set)
 {
     struct iocb *controls[SLOTS];
     unsigned count = 0, done = 0;
+    uint64_t start = clock_now_ns();
 
     for (; set; set &= set - 1)
         controls[count++] = &aio.slots[__builtin_ctzll(set)].control;
@@ -115,6 +138,8 @@ static void submit_set(uint64_t set)
         else
             end_slot((unsigned)controls[done++]->aio_data, PHASE_REFUSED);
     }
+    if (count == 1)
+        note_submit(clock_now_ns() - start);
 }
 
 static void wake_one(uint64_t set)
@@ -177,7 +202,7 @@ static bool is_only_one(void)
 {
     uint64_t used = ~atomic_load(&aio.free);
 
-    return (used & (used - 1)) == 0;
+    return (used & (used - 1)) == 0 && io_waiting() <= 1;
 }
 
 static void reap_until_done(int index)

@@ -16,6 +16,9 @@ int aio_begin(const struct io_request *request) must_check;
  * all. */
 bool aio_wait(int slot, long *result) must_check;
 
+/* Whether handing over one read takes so little that leaving it to others gains nothing. */
+bool aio_submit_is_cheap(void) must_check;
+
 /* Give back what was needed for it; nothing is in flight. */
 void aio_stop(void);
 

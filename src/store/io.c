@@ -52,6 +52,13 @@ static _Atomic bool asleep;
 static enum io_engine wanted_engine;
 static int wake_fd = -1;
 
+/* Threads that wait for a read. One more when somebody was killed at it, who was no thread of ours:
+ * then nobody counts as the only one. */
+static _Atomic uint32_t waiters;
+
+/* The read that this thread begins when it waits for it. */
+static __thread const struct io_request *later;
+
 /* The process whose memory this is. A child of vfork() uses it too, but must not start the thread:
  * it would die when the child becomes another program. */
 static long owner;
@@ -137,13 +144,28 @@ int io_run(struct io_request *request)
     return run_on(request);
 }
 
+/*
+ * Where others wait for reads, they use the processor while this one is read: nothing is gained by
+ * beginning now. A thread that sleeps in its own read is woken by its end, where one that has left
+ * it to others is told by the one whom the kernel told. Not more than one read of a thread, which
+ * may have begun others.
+ */
+static bool may_begin_later(const struct io_request *request)
+{
+    return request->length == PAGE_SIZE && !later && io_waiting() && aio_submit_is_cheap();
+}
+
 void io_begin(struct io_request *request)
 {
     bool now = request->direct && wanted_engine == IO_ENGINE_URING && !inject_is_on();
 
     request->done = 0;
     request->retries = 0;
-    request->slot = now ? aio_begin(request) : -1;
+    request->slot = -1;
+    if (now && may_begin_later(request))
+        later = request;
+    else if (now)
+        request->slot = aio_begin(request);
 }
 
 int io_end(struct io_request *request)
@@ -151,9 +173,20 @@ int io_end(struct io_request *request)
     int state = IO_MORE;
     long result;
 
+    if (later == request)
+        later = NULL;
+    atomic_fetch_add(&waiters, 1);
     if (request->slot >= 0 && aio_wait(request->slot, &result))
         state = io_advance(request, result);
-    return state == IO_MORE ? run_on(request) : state;
+    if (state == IO_MORE)
+        state = run_on(request);
+    atomic_fetch_sub(&waiters, 1);
+    return state;
+}
+
+uint32_t io_waiting(void)
+{
+    return atomic_load_explicit(&waiters, memory_order_relaxed);
 }
 
 static void run_and_complete(struct io_request *request)
@@ -353,6 +386,7 @@ void io_fork_child(void)
     queue_head = NULL;
     queue_tail = &queue_head;
     atomic_store(&asleep, false);
+    atomic_store(&waiters, 0);
     if (atomic_load(&thread_state) == THREAD_RUNNING)
         atomic_store(&thread_state, THREAD_NONE);
     replace_wake_fd();

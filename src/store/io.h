@@ -62,6 +62,9 @@ int io_run(struct io_request *request) must_check;
 void io_begin(struct io_request *request);
 int io_end(struct io_request *request) must_check;
 
+/* How many threads are in io_end(). */
+uint32_t io_waiting(void) must_check;
+
 /* Hand over. The request and its buffers belong to the engine until complete() is called. */
 void io_submit(struct io_request *request);
 

@@ -72,11 +72,11 @@ struct read {
     char *memory;
 };
 
-static void make_read(struct read *read, struct random *random)
+static void make_read_of(struct read *read, unsigned pages, struct random *random)
 {
     unsigned first;
 
-    read->pages = 1 + (unsigned)random_below(random, 4);
+    read->pages = pages;
     read->page = random_below(random, PAGES - 4);
     read->memory = aligned_alloc(PAGE_SIZE, read->pages * PAGE_SIZE);
     memset(read->memory, 0xee, read->pages * PAGE_SIZE);
@@ -93,6 +93,11 @@ static void make_read(struct read *read, struct random *random)
         .buffer_count = first ? 2 : 1,
         .direct = true,
     };
+}
+
+static void make_read(struct read *read, struct random *random)
+{
+    make_read_of(read, 1 + (unsigned)random_below(random, 4), random);
 }
 
 static bool is_right(const struct read *read)
@@ -162,6 +167,55 @@ static void threads_read_for_each_other(void **state)
     }
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
+    assert_int_equal(wrong, 0);
+}
+
+static _Atomic bool stop;
+
+static void *read_until_told(void *argument)
+{
+    struct random random = {*(uint64_t *)argument};
+    bool begun = false;
+
+    while (!atomic_load(&stop))
+        wrong += read_some(&random, &begun) != 0;
+    return NULL;
+}
+
+/* Whether the first of two reads of a page was left for later. */
+static bool read_two_pages(void)
+{
+    struct read reads[2];
+    bool later;
+
+    for (unsigned i = 0; i < 2; i++) {
+        make_read_of(&reads[i], 1, &seeded);
+        io_begin(&reads[i].request);
+    }
+    later = reads[0].request.slot < 0 && reads[1].request.slot >= 0;
+    for (unsigned i = 0; i < 2; i++) {
+        wrong += io_end(&reads[i].request) != 0 || !is_right(&reads[i]);
+        free(reads[i].memory);
+    }
+    return later;
+}
+
+static void one_page_is_begun_later_while_others_wait(void **state)
+{
+    pthread_t thread;
+    uint64_t seed = random_next(&seeded);
+    bool later = false;
+
+    wrong = 0;
+    for (unsigned i = 0; i < READS; i++)
+        assert_false(read_two_pages());
+    atomic_store(&stop, false);
+    assert_int_equal(pthread_create(&thread, NULL, read_until_told, &seed), 0);
+    for (unsigned i = 0; i < 100 * READS && aio_submit_is_cheap() && !later; i++)
+        later = read_two_pages();
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
+    assert_true(later || !aio_submit_is_cheap());
     assert_int_equal(wrong, 0);
 }
 
@@ -242,9 +296,13 @@ static void a_child_of_fork_reads_by_itself(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_begun_is_read),           TEST(threads_read_for_each_other),
-        TEST(the_end_of_the_file_is_an_error), TEST(errors_of_the_kernel_come_through),
-        TEST(plans_of_failure_are_kept),       TEST(where_it_is_forbidden_it_is_read_all_the_same),
+        TEST(what_is_begun_is_read),
+        TEST(threads_read_for_each_other),
+        TEST(one_page_is_begun_later_while_others_wait),
+        TEST(the_end_of_the_file_is_an_error),
+        TEST(errors_of_the_kernel_come_through),
+        TEST(plans_of_failure_are_kept),
+        TEST(where_it_is_forbidden_it_is_read_all_the_same),
         TEST(a_child_of_fork_reads_by_itself),
     };
 
