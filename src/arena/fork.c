@@ -82,6 +82,7 @@ void arena_fork_child(void)
 {
     int error;
 
+    gate_fork_child();
     status_fork_child();
     trace_fork_child();
     error = mask_fork_child();
@@ -103,7 +104,7 @@ void arena_fork_child(void)
     region_fork_child();
     serve_start();
     inherit_fork_child();
-    gate_fork_child();
+    gate_open();
     sigblock_leave(forker_mask);
 }
 

@@ -70,6 +70,6 @@ void gate_open(void)
 
 void gate_fork_child(void)
 {
-    atomic_store(&closer, 0);
-    atomic_store(&gate, 0);
+    atomic_store(&closer, (uint32_t)sys_call(SYS_gettid));
+    atomic_store(&gate, CLOSED);
 }

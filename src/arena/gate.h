@@ -18,7 +18,8 @@ bool gate_alone(void) must_check;
 void gate_close(void);
 void gate_open(void);
 
-/* In the child of fork: open, with nobody inside. */
+/* In the child of fork, before it has other threads: closed by this one, with nobody on the way in,
+ * as some may have been in the parent. */
 void gate_fork_child(void);
 
 #endif
