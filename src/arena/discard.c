@@ -213,14 +213,23 @@ static void discard_in_chunk(object_t first, uint32_t count, bool unmap)
     run_flush(&run);
 }
 
+/* Where no state was ever in use all objects are EMPTY. */
+static void discard_used(object_t first, object_t end, bool unmap)
+{
+    uint32_t count;
+
+    for (; (count = region_touched_run(&first, end)); first += count)
+        discard_in_chunk(first, count, unmap);
+}
+
 void discard_pages(object_t first, uint32_t count)
 {
     uint64_t end = (uint64_t)first + count;
 
     for (uint64_t at = first; at < end;) {
         uint64_t stop = min_u64(end, align_down(at, CHUNK_PAGES) + CHUNK_PAGES);
-        if (region_of((object_t)at) && region_chunk_touched((object_t)at))
-            discard_in_chunk((object_t)at, (uint32_t)(stop - at), false);
+        if (region_of((object_t)at))
+            discard_used((object_t)at, (object_t)stop, false);
         at = stop;
     }
     supply_notify();
@@ -233,10 +242,10 @@ void discard_unmapped(object_t first, uint32_t count)
     for (uint64_t at = first; at < end;) {
         uint64_t stop = min_u64(end, align_down(at, CHUNK_PAGES) + CHUNK_PAGES);
         bool whole = at % CHUNK_PAGES == 0 && stop % CHUNK_PAGES == 0;
+        object_t object = object_of((object_t)at);
         if (!whole)
-            region_touch_chunk((object_t)at);
-        if (region_chunk_touched((object_t)at))
-            discard_in_chunk((object_t)at, (uint32_t)(stop - at), true);
+            region_touch(object, (uint32_t)(stop - object));
+        discard_used((object_t)at, (object_t)stop, true);
         at = stop;
     }
     supply_notify();

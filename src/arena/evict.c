@@ -68,7 +68,6 @@ struct batch {
     struct dirty {
         object_t page;
         frame_t frame;
-        uint64_t checksum;
     } dirty[DIRTY_MAX];
 };
 _Static_assert(DIRTY_MAX <= UINT16_MAX, "dirty_end holds an index into dirty");
@@ -311,12 +310,13 @@ static void classify_page(struct batch *batch, object_t page, frame_t frame)
         return;
     zero = page_is_zero(content);
     checksum = zero ? 0 : store_page_checksum(content);
-    if (!zero && *slot != SLOT_NONE && store_slot_checksum(*slot) == checksum)
+    if (!zero && again && objects.pages[page].checksum == checksum)
         return;
     store_drop_references(slot, 1);
+    objects.pages[page].checksum = checksum;
     *slot = zero ? SLOT_NONE : pack_page(page, content, checksum, again);
     if (!zero && *slot == SLOT_NONE)
-        batch->dirty[batch->dirty_count++] = (struct dirty){page, frame, checksum};
+        batch->dirty[batch->dirty_count++] = (struct dirty){page, frame};
 }
 
 /* Evict a clean object at once; put a dirty one into the batch. */
@@ -343,8 +343,7 @@ static void write_append(struct store_write *write, const struct dirty *dirty)
     struct iovec *last = write->buffer_count ? &write->buffers[write->buffer_count - 1] : NULL;
     char *content = frame_address(dirty->frame);
 
-    objects.slots[dirty->page] = write->first + write->count;
-    write->checksums[write->count++] = dirty->checksum;
+    objects.slots[dirty->page] = write->first + write->count++;
     if (last && (char *)last->iov_base + last->iov_len == content)
         last->iov_len += PAGE_SIZE;
     else

@@ -96,9 +96,9 @@ int fill_zero(object_t object, uint32_t pages, uint32_t *filled)
     uint32_t live;
     int error;
 
-    region_touch_chunk(object);
     work_add(work, object, 0);
     claim_empty(work, ahead_end(object, pages));
+    region_touch(object, work_end(work) - object);
     live = work_live_pages(work);
     if (!live) {
         error = -EFAULT; /* unmapped since the fault */
@@ -190,6 +190,28 @@ static int read_page(struct work *work, struct slot_run *run, slot_t slot, char 
     return error;
 }
 
+/* Whether the frames hold what was written. */
+static int check_frames(const struct work *work)
+{
+    struct walk walk = walk_begin(work);
+    object_t page;
+    frame_t frame;
+    uint32_t count;
+    bool right = true;
+
+    while (right && (count = walk_next(&walk, &page, &frame))) {
+        for (uint32_t i = 0; right && i < count; i++)
+            right =
+                objects.slots[page + i] == SLOT_NONE ||
+                store_page_checksum(frame_address(frame + i)) == objects.pages[page + i].checksum;
+    }
+    parts_end(PART_CHECK);
+    if (right)
+        return 0;
+    stats_add(STAT_IO_ERRORS, 1);
+    return -EBADMSG;
+}
+
 /* Fill the frames with what the slots hold, and evict while the device is at it. */
 static int read_frames(struct work *work)
 {
@@ -214,7 +236,8 @@ static int read_frames(struct work *work)
     last_error = end_reads(work);
     if (work->buffers_begun)
         work->source = TRACE_FAULT_READ;
-    return error ? error : last_error;
+    error = error ? error : last_error;
+    return error ? error : check_frames(work);
 }
 
 /* Places in the stores: where the last page of a work lies, and how many reads that makes. */

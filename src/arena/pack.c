@@ -293,7 +293,8 @@ void pack_note_miss(object_t page, const void *content, uint32_t distance)
     if (!is_better(distance, reach) || !worth_trying(region))
         return;
     if (may_enter(true))
-        keep_score(region, store_keep_packed(objects.slots[page], content));
+        keep_score(region,
+                   store_keep_packed(objects.slots[page], content, objects.pages[page].checksum));
     if (atomic_load_explicit(&pack.wanted, memory_order_relaxed))
         start_task();
 }

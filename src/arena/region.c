@@ -23,8 +23,12 @@
 #define REGIONS_MAX      (UINT32_C(1) << 20)
 #define FIND_EFFORT      256
 
-/* Metadata of a chunk: state words, slots and the region's share. */
-#define CHUNK_METADATA (CHUNK_PAGES * (sizeof(uint64_t) + sizeof(slot_t)))
+/* The tables of objects are charged as they are touched: for a chunk all its slots at once, state
+ * words and checksums in parts of one page of metadata. A bit each, in `touched`. */
+#define CHUNK_SLOTS   (CHUNK_PAGES * sizeof(slot_t))
+#define PART_PAGES    (PAGE_SIZE / sizeof(struct object_page))
+#define TOUCHED_SLOTS 0x80u
+_Static_assert(CHUNK_PAGES / PART_PAGES < 8, "a bit for each part, and one for the slots");
 
 struct window window;
 
@@ -34,7 +38,7 @@ static struct {
     uint32_t fresh;                     /* the first chunk never used */
     struct bitmap released;             /* chunks below fresh that are free */
     _Atomic(struct region *) *of_chunk; /* NULL: no region */
-    _Atomic uint8_t *touched;           /* one a chunk: its metadata is charged */
+    _Atomic uint8_t *touched;           /* one a chunk: what of its metadata is charged */
     uint8_t *forbidden;                 /* one a chunk: see region_forbid() */
     uint16_t *live;                     /* one a chunk: pages not unmapped yet */
     struct region *descriptions;
@@ -208,6 +212,25 @@ static void enter(struct region *region, uint32_t chunks, size_t object_size)
     atomic_fetch_add(&status_page.gauges.window, (uint64_t)region->pages * PAGE_SIZE);
 }
 
+static int64_t touched_bytes(unsigned bits)
+{
+    int64_t parts = __builtin_popcount(bits & ~TOUCHED_SLOTS);
+
+    return parts * PAGE_SIZE + (bits & TOUCHED_SLOTS ? (int64_t)CHUNK_SLOTS : 0);
+}
+
+/* Parts of the tables of a chunk are in use from now on. */
+static void touch(object_t page, unsigned bits)
+{
+    _Atomic uint8_t *touched = &regions.touched[page >> CHUNK_PAGES_SHIFT];
+    unsigned before = atomic_load_explicit(touched, memory_order_relaxed);
+
+    if (likely((before & bits) == bits))
+        return;
+    before = atomic_fetch_or(touched, (uint8_t)bits);
+    meta_charge(touched_bytes(bits & ~before));
+}
+
 /* The last object may reach beyond the region: those pages are none of it. */
 static void cut_tail(const struct region *region)
 {
@@ -216,7 +239,7 @@ static void cut_tail(const struct region *region)
 
     if (end == region_end(region))
         return;
-    region_touch_chunk(last);
+    touch(last, TOUCHED_SLOTS);
     for (object_t page = region_end(region); page < end; page++)
         objects.slots[page] = SLOT_GONE;
 }
@@ -264,18 +287,19 @@ static bool words_in_use(object_t first)
 static void detach_chunk(uint32_t chunk)
 {
     object_t first = chunk << CHUNK_PAGES_SHIFT;
+    uint8_t touched = atomic_load(&regions.touched[chunk]);
 
     atomic_store_explicit(&regions.of_chunk[chunk], NULL, memory_order_release);
     traits_forget(first);
     bitmap_set(&regions.released, chunk);
-    if (!atomic_load(&regions.touched[chunk]))
+    if (!touched)
         return;
     memset(&objects.slots[first], 0, CHUNK_PAGES * sizeof(slot_t));
     if (words_in_use(first))
         return;
-    meta_trim(&objects.words[first], CHUNK_PAGES * sizeof(uint64_t));
+    meta_trim(&objects.pages[first], CHUNK_PAGES * sizeof(*objects.pages));
     atomic_store(&regions.touched[chunk], 0);
-    meta_charge(-(int64_t)CHUNK_METADATA);
+    meta_charge(-touched_bytes(touched));
 }
 
 static void put_description(struct region *region)
@@ -325,7 +349,7 @@ static void hide(struct region *region, object_t first, uint32_t pages)
 {
     if (!pages)
         return;
-    region_touch_chunk(first);
+    touch(first, TOUCHED_SLOTS);
     for (uint32_t i = 0; i < pages; i++)
         objects.slots[first + i] = SLOT_GONE;
     regions.live[first >> CHUNK_PAGES_SHIFT] -= (uint16_t)pages;
@@ -440,7 +464,7 @@ void region_open_gaps(object_t first, uint32_t pages)
     uint64_t end = (uint64_t)first + pages;
 
     for (uint64_t at = first; at < end; at += pages_in_chunk((object_t)at, end)) {
-        region_touch_chunk((object_t)at);
+        touch((object_t)at, TOUCHED_SLOTS);
         atomic_store(&region_of((object_t)at)->gone, true);
     }
 }
@@ -487,13 +511,28 @@ bool region_chunk_touched(object_t page)
     return atomic_load_explicit(&regions.touched[page >> CHUNK_PAGES_SHIFT], memory_order_relaxed);
 }
 
-void region_touch_chunk(object_t page)
+void region_touch(object_t first, uint32_t pages)
 {
-    _Atomic uint8_t *touched = &regions.touched[page >> CHUNK_PAGES_SHIFT];
+    uint32_t from = first % CHUNK_PAGES / PART_PAGES;
+    uint32_t to = (first + pages - 1) % CHUNK_PAGES / PART_PAGES;
 
-    if (unlikely(!atomic_load_explicit(touched, memory_order_relaxed)) &&
-        !atomic_exchange(touched, 1))
-        meta_charge(CHUNK_METADATA);
+    touch(first, TOUCHED_SLOTS | ((2u << to) - (1u << from)));
+}
+
+/* How far from here on, at most up to the end, the parts are touched, or are not. */
+static object_t alike_end(object_t at, object_t end, bool touched)
+{
+    unsigned bits = atomic_load(&regions.touched[at >> CHUNK_PAGES_SHIFT]);
+
+    while (at < end && (bits >> at % CHUNK_PAGES / PART_PAGES & 1) == touched)
+        at = (object_t)min_u64(end, align_down(at, PART_PAGES) + PART_PAGES);
+    return at;
+}
+
+uint32_t region_touched_run(object_t *first, object_t end)
+{
+    *first = alike_end(*first, end, false);
+    return alike_end(*first, end, true) - *first;
 }
 
 /* Unless it has been mapped, or lent, since the fault. */

@@ -103,9 +103,14 @@ void region_trace(void);
 /* Bytes in regions. */
 uint64_t region_bytes(void);
 
-/* The state of this chunk's objects is in use from now on: charge it. Signal-safe. */
-void region_touch_chunk(object_t page);
+/* The state of objects with these pages, in one chunk, is in use from now on: charge it. And
+ * whether that of any in this chunk is. Signal-safe. */
+void region_touch(object_t first, uint32_t pages);
 bool region_chunk_touched(object_t page);
+
+/* Step over those for which it is not: move *first on to the next before end, in one chunk; returns
+ * for how many in a row it is, 0 at the end. */
+uint32_t region_touched_run(object_t *first, object_t end);
 
 /* Make accesses to a page that belongs to no region, or has been unmapped, a true SIGSEGV, until
  * it is mapped anew. */

@@ -25,6 +25,7 @@
 static void move_slot(object_t from, object_t to)
 {
     objects.slots[to] = objects.slots[from];
+    objects.pages[to].checksum = objects.pages[from].checksum;
     objects.slots[from] = SLOT_NONE;
 }
 
@@ -32,7 +33,7 @@ static void move_slot(object_t from, object_t to)
  * a moment earlier. */
 static void claim_target(object_t to)
 {
-    region_touch_chunk(to);
+    region_touch(to, 1);
     for (;;) {
         uint64_t word = object_load(to);
         if (object_state_of(word) == OBJECT_EMPTY && object_claim_pinned(to, word))

@@ -19,12 +19,12 @@ int object_init(uint64_t pages)
     uint64_t chunks = pages >> CHUNK_PAGES_SHIFT;
 
     objects.clean_mark = FIRST_CLEAN_MARK;
-    objects.words = meta_reserve(pages * sizeof(*objects.words));
+    objects.pages = meta_reserve(pages * sizeof(*objects.pages));
     objects.slots = meta_reserve(pages * sizeof(*objects.slots));
     objects.shifts = meta_reserve(chunks * sizeof(*objects.shifts));
-    if (objects.words && objects.slots && objects.shifts)
+    if (objects.pages && objects.slots && objects.shifts)
         return 0;
-    meta_release(objects.words, pages * sizeof(*objects.words));
+    meta_release(objects.pages, pages * sizeof(*objects.pages));
     meta_release(objects.slots, pages * sizeof(*objects.slots));
     meta_release(objects.shifts, chunks * sizeof(*objects.shifts));
     return -ENOMEM;
@@ -38,7 +38,7 @@ void object_fork_child(void)
 
 static bool change(object_t object, uint64_t *from, uint64_t to)
 {
-    return atomic_compare_exchange_strong_explicit(&objects.words[object], from, to,
+    return atomic_compare_exchange_strong_explicit(&objects.pages[object].word, from, to,
                                                    memory_order_acq_rel, memory_order_acquire);
 }
 
@@ -77,7 +77,7 @@ static _Atomic uint32_t *futex_of(object_t object)
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the state must lie in the half of the word that the futex is on"
 #endif
-    return (_Atomic uint32_t *)&objects.words[object];
+    return (_Atomic uint32_t *)&objects.pages[object].word;
 }
 
 void object_publish(object_t object, uint64_t state_and_flags, uint32_t where)

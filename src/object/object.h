@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects: the unit that is swapped. An object is named by the index of its first page in the
- * window; its size is that of its region. Every page of the window has a place in two arrays: the
- * state word (used at the first page of an object) and the slot of the page.
+ * window; its size is that of its region. Every page of the window has a place in two arrays: one
+ * with the state word (used at the first page of an object) and the checksum of what the page's
+ * slot holds, and one with the slot. Free slots have none of these, however many there are.
  *
  * States and transitions (the function that makes each is named):
  *
@@ -30,9 +31,9 @@
  * Invariants
  *   1. A thread leaves a stable state only by object_claim() (to BUSY) and ends its ownership only
  * by object_publish(). WRITING is owned by the write in flight; object_end_write() ends it.
- *   2. The slots of an object are read and written by its owner only. A RESIDENT or MASKED object
- * may keep slots: they hold what it held when it was read or written, so that it can leave without
- * a write if it did not change.
+ *   2. The slots and checksums of an object are read and written by its owner only; a page without
+ * a slot has no checksum. A RESIDENT or MASKED object may keep slots: they hold what it held when
+ * it was read or written, so that it can leave without a write if it did not change.
  *   3. Pins are counted in any state; only a RESIDENT object can be given a pin, and an object with
  *      pins is not masked.
  *   4. Nobody who owns a BUSY object waits for another object.
@@ -79,11 +80,16 @@ enum object_state {
 #define CHUNK_PAGES_SHIFT (CHUNK_SHIFT - PAGE_SHIFT)
 #define CHUNK_PAGES       (1u << CHUNK_PAGES_SHIFT)
 
+struct object_page {
+    _Atomic uint64_t word;
+    uint64_t checksum;
+};
+
 struct object_table {
-    _Atomic uint64_t *words; /* one a page */
-    slot_t *slots;           /* one a page */
-    uint8_t *shifts;         /* one a chunk: log2 of the pages of an object */
-    uint64_t clean_mark;     /* what a clean object has in OBJECT_CLEAN_MASK; 0: none is */
+    struct object_page *pages; /* one a page */
+    slot_t *slots;             /* one a page */
+    uint8_t *shifts;           /* one a chunk: log2 of the pages of an object */
+    uint64_t clean_mark;       /* what a clean object has in OBJECT_CLEAN_MASK; 0: none is */
 };
 extern struct object_table objects;
 
@@ -149,7 +155,7 @@ void object_fork_child(void);
 
 static inline uint64_t object_load(object_t object)
 {
-    return atomic_load_explicit(&objects.words[object], memory_order_acquire);
+    return atomic_load_explicit(&objects.pages[object].word, memory_order_acquire);
 }
 
 /* From the state seen in word to BUSY; false if the word has changed (a new pin is a change). */

@@ -105,6 +105,19 @@ const uint64_t *held_by(unsigned member, uint64_t *words)
     return row_of(member);
 }
 
+struct held_word held_count(unsigned end, unsigned but, uint64_t at)
+{
+    struct held_word count = {0, 0};
+
+    for (unsigned member = 0; member < end; member++) {
+        uint64_t word = member != but && at < held.ends[member] ? row_of(member)[at] : 0;
+
+        count.several |= count.any & word;
+        count.any |= word;
+    }
+    return count;
+}
+
 void held_copy(unsigned to, unsigned from)
 {
     uint64_t words = held.ends[from];

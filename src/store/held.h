@@ -21,6 +21,13 @@ bool held_remove(unsigned member, uint64_t first, uint64_t count) must_check;
 /* The bits, 64 slots a word; *words: those from there on are zero. */
 const uint64_t *held_by(unsigned member, uint64_t *words);
 
+/* Of the 64 slots of such a word, which any of the members below `end` hold, and which several do;
+ * but for one, who does not count (`end`: all do). */
+struct held_word {
+    uint64_t any, several;
+};
+struct held_word held_count(unsigned end, unsigned but, uint64_t at);
+
 /* One member holds what the other does, or nothing any more. */
 void held_copy(unsigned to, unsigned from);
 void held_clear(unsigned member);

@@ -245,7 +245,8 @@ static void charge_places(slot_t slot)
     meta_charge(PAGE_SIZE);
 }
 
-place_t packed_append(slot_t slot, const struct packed_page *page, unsigned flags)
+place_t packed_append(slot_t slot, const struct packed_page *page, uint64_t checksum,
+                      unsigned flags)
 {
     uint32_t units = units_of(page->size);
     struct segment *segment;
@@ -259,6 +260,7 @@ place_t packed_append(slot_t slot, const struct packed_page *page, unsigned flag
     entry = entry_at(place);
     entry->slot = slot;
     entry->size = (uint16_t)page->size;
+    entry->checksum = checksum;
     if (page->codec == CODEC_ZSTD)
         flags |= ENTRY_ZSTD;
     atomic_store_explicit(&entry->flags, (uint16_t)flags, memory_order_relaxed);
@@ -290,12 +292,12 @@ void packed_remove(place_t place)
     segment_put(&packed.free, (place - 1) / SEGMENT_UNITS);
 }
 
-bool packed_put(slot_t slot, const struct packed_page *page, bool in_file)
+bool packed_put(slot_t slot, const struct packed_page *page, uint64_t checksum, bool in_file)
 {
     bool kept;
 
     lock_take(&packed.lock);
-    kept = packed_append(slot, page, in_file ? ENTRY_IN_FILE : 0) != 0;
+    kept = packed_append(slot, page, checksum, in_file ? ENTRY_IN_FILE : 0) != 0;
     lock_drop(&packed.lock);
     return kept;
 }

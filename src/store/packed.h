@@ -43,9 +43,10 @@ uint32_t packed_free_segments(void);
 /* Whether a page could be appended. */
 bool packed_has_room(void);
 
-/* Keep content for a slot that the caller holds and nobody else knows, or that is written already.
- * false: no room. */
-bool packed_put(slot_t slot, const struct packed_page *page, bool in_file) must_check;
+/* Keep content, with its checksum unpacked, for a slot that the caller holds and nobody else knows,
+ * or that is written already. false: no room. */
+bool packed_put(slot_t slot, const struct packed_page *page, uint64_t checksum,
+                bool in_file) must_check;
 
 /* Whether the content of a slot is here; and get it. -ENOENT: it is not; -EBADMSG: damaged. */
 bool packed_has(slot_t slot);

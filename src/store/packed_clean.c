@@ -154,8 +154,8 @@ static bool append_again(struct job *job, const struct entry *entry, unsigned fl
     struct packed_page page = packed_page_of(entry), dense;
     bool loose = job->write.within && is_loose(entry);
     bool denser = loose && repack(job, &page, &dense);
-    bool appended =
-        packed_append(entry->slot, denser ? &dense : &page, flags | (loose ? ENTRY_TIGHT : 0)) != 0;
+    bool appended = packed_append(entry->slot, denser ? &dense : &page, entry->checksum,
+                                  flags | (loose ? ENTRY_TIGHT : 0)) != 0;
 
     if (denser)
         codec_release(&dense);
@@ -251,8 +251,7 @@ static int unpack(struct job *job)
         char *page = job->pages + i * PAGE_SIZE;
         int error = packed_get(write->first + i, page);
 
-        write->checksums[i] = checksum_page(page);
-        if (!error && write->checksums[i] != slot_checksum(write->first + i))
+        if (!error && checksum_page(page) != entry_at(job->places[i])->checksum)
             error = -EBADMSG;
         if (error)
             return error;

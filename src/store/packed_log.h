@@ -26,6 +26,7 @@ struct entry {
     uint32_t slot;
     uint16_t size;
     _Atomic uint16_t flags;
+    uint64_t checksum; /* of the content, unpacked */
     char content[];
 };
 
@@ -119,7 +120,8 @@ void segment_put(struct segment_list *list, uint32_t segment);
 void segment_rest(uint32_t segment);
 
 /* Append an entry; 0: no room. */
-place_t packed_append(slot_t slot, const struct packed_page *page, unsigned flags) must_check;
+place_t packed_append(slot_t slot, const struct packed_page *page, uint64_t checksum,
+                      unsigned flags) must_check;
 
 /* An entry that its slot's place leads to is dead. */
 void packed_remove(place_t place);

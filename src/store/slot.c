@@ -2,7 +2,7 @@
 /*
  * The slot tables.
  *
- * States of a unit (UNIT_SLOTS slots, which is 2 MiB of file and one page of checksums):
+ * States of a unit (UNIT_SLOTS slots, which is 2 MiB of file):
  *
  *   ABSENT --slot_add_units()--> READY --open_unit()--> OPEN
  *     ^                            |                     |
@@ -23,13 +23,15 @@
  *
  * Invariants
  *   The states of the units, which slots are retired, and what each living member holds (held.h)
- * are the truth. Everything else (reference counts, bitmaps, counts per unit, sums) follows from
- * them, and rebuild() makes it again when a process died with the lock. A slot has as many
- * references as there are members that hold it, which may be dead as long as nobody has looked. It
- * is in free_slots if and only if its unit is OPEN and it has no reference.
+ * are the truth. Everything else (bitmaps, counts per unit, sums) follows from them, and rebuild()
+ * makes it again when a process died with the lock. A slot has as many references as there are
+ * members that hold it, which may be dead as long as nobody has looked. It is in free_slots if and
+ * only if its unit is OPEN, it has no reference, and it is not retired; and in shared_slots if and
+ * only if it has more than one.
+ *   shared_slots and retired_slots are looked at only where the unit says that there are any: a
+ * hole in shared memory becomes a page when it is read.
  *
- * Lock: table->lock guards all but checksums. The checksum of a slot belongs to whoever holds a
- * reference.
+ * Lock: table->lock guards all.
  */
 #include "store/slot.h"
 
@@ -43,16 +45,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define REFERENCES_RETIRED UINT16_MAX
-_Static_assert(MEMBERS_MAX < REFERENCES_RETIRED, "each member has one reference to a slot at most");
-
 /* Runs looked at before a shorter one is taken or a unit is opened. */
 #define SEARCH_EFFORT 8
 
 /* Slots that may be open beyond half again what is in use. */
 #define OPEN_SLACK (64 * MIB / PAGE_SIZE)
-
-_Static_assert(UNIT_SLOTS * sizeof(uint64_t) == PAGE_SIZE, "one page of checksums for a unit");
 
 enum unit_state {
     UNIT_ABSENT,
@@ -63,6 +60,7 @@ enum unit_state {
 
 struct unit {
     uint16_t used;    /* slots with references */
+    uint16_t shared;  /* those with more than one */
     uint16_t retired; /* slots that are never handed out */
     uint8_t state;
 };
@@ -71,16 +69,18 @@ struct table {
     struct family_lock lock;
     uint32_t cursor; /* where the next search starts */
     uint32_t open_units;
-    uint32_t high_unit; /* units above never were OPEN */
-    uint32_t looked_at; /* the member that was last looked at whether it lives */
+    uint32_t high_unit;    /* units from here on never were OPEN */
+    uint32_t high_shared;  /* units from here on never had shared slots */
+    uint32_t shared_units; /* those with shared slots */
+    uint32_t looked_at;    /* the member that was last looked at whether it lives */
     _Atomic uint64_t used;
     _Atomic uint64_t in_service; /* slots of READY and OPEN units but for retired ones */
 };
 
 static struct table *table;
 static struct unit *units;
-static uint16_t *references;
-static uint64_t *checksums;
+static uint64_t *shared_slots; /* a bit each */
+static uint64_t *retired_slots;
 static struct bitmap free_slots;
 static struct bitmap ready_units;
 static uint32_t unit_limit;
@@ -118,9 +118,9 @@ static void add(_Atomic uint64_t *sum, uint64_t value)
 /* Charge what the family has touched of the tables: each of its members maps it. */
 static void charge_tables(void)
 {
-    uint64_t per_unit = UNIT_SLOTS * sizeof(*references) + UNIT_SLOTS / 8 + sizeof(struct unit);
-    uint64_t bytes = PAGE_SIZE + table->open_units * (uint64_t)PAGE_SIZE +
-                     table->high_unit * per_unit + held_bytes(member_own());
+    uint64_t per_unit = UNIT_SLOTS / 8 + sizeof(struct unit);
+    uint64_t bytes = 2 * PAGE_SIZE + table->high_unit * per_unit +
+                     first_slot(table->high_shared) / 8 + held_bytes(member_own());
 
     if (likely(bytes == charged))
         return;
@@ -143,8 +143,8 @@ int slot_start(uint64_t limit)
     size_t units_at = place(&size, limit / UNIT_SLOTS * sizeof(*units));
     size_t ready_at = place(&size, bitmap_bytes(limit / UNIT_SLOTS));
     size_t free_at = place(&size, bitmap_bytes(limit));
-    size_t references_at = place(&size, limit * sizeof(*references));
-    size_t checksums_at = place(&size, limit * sizeof(*checksums));
+    size_t shared_at = place(&size, limit / 8);
+    size_t retired_at = place(&size, limit / 8);
     char *base = meta_reserve_shared(size);
 
     if (!base)
@@ -154,8 +154,8 @@ int slot_start(uint64_t limit)
     unit_limit = unit_of(limit);
     table = (void *)(base + table_at);
     units = (void *)(base + units_at);
-    references = (void *)(base + references_at);
-    checksums = (void *)(base + checksums_at);
+    shared_slots = (void *)(base + shared_at);
+    retired_slots = (void *)(base + retired_at);
     bitmap_init(&ready_units, limit / UNIT_SLOTS, base + ready_at);
     bitmap_init(&free_slots, limit, base + free_at);
     if (held_start(limit)) {
@@ -177,44 +177,39 @@ void slot_stop(void)
     unit_limit = 0;
 }
 
-static bool slot_is_free(uint64_t slot)
+static bool is_retired(uint64_t slot)
 {
-    return references[slot] == 0;
+    return units[unit_of(slot)].retired && retired_slots[slot / 64] >> slot % 64 & 1;
 }
 
-/* Put the free slots of an OPEN unit into the bitmap, and count it. */
+/* Never hand them out. The count comes first: no bit is looked at where it is 0. */
+static void retire(uint64_t first, uint64_t count)
+{
+    for (uint64_t slot = first; slot < first + count; slot++) {
+        units[unit_of(slot)].retired++;
+        atomic_signal_fence(memory_order_seq_cst);
+        retired_slots[slot / 64] |= UINT64_C(1) << slot % 64;
+    }
+}
+
+/* Put all slots of a unit, none of which has a reference, into the bitmap. */
 static void fill_unit(uint32_t unit)
 {
-    uint64_t end = first_slot(unit + 1);
+    uint64_t first = first_slot(unit);
 
-    for (uint64_t slot = first_slot(unit); slot < end;) {
-        uint64_t run = slot;
-
-        while (run < end && slot_is_free(run))
-            run++;
-        if (run > slot)
-            bitmap_set_range(&free_slots, slot, run - slot);
-        for (slot = run; slot < end && !slot_is_free(slot);)
-            slot++;
-    }
+    bitmap_set_range(&free_slots, first, UNIT_SLOTS);
+    for (uint64_t slot = first; units[unit].retired && slot < first + UNIT_SLOTS; slot++)
+        if (is_retired(slot))
+            bitmap_clear(&free_slots, slot);
 }
 
-/* Count the slots of a unit whose part of the tables was touched. */
-static void recount_unit(uint32_t unit)
+static unsigned count_retired(uint32_t unit)
 {
-    struct unit *it = &units[unit];
+    unsigned count = 0;
 
-    bitmap_clear_range(&free_slots, first_slot(unit), UNIT_SLOTS);
-    it->used = 0;
-    it->retired = 0;
-    for (uint64_t slot = first_slot(unit); slot < first_slot(unit + 1); slot++) {
-        it->retired += references[slot] == REFERENCES_RETIRED;
-        it->used += references[slot] != 0 && references[slot] != REFERENCES_RETIRED;
-    }
-    if (it->state != UNIT_OPEN)
-        return;
-    fill_unit(unit);
-    table->open_units++;
+    for (uint64_t slot = first_slot(unit); slot < first_slot(unit + 1); slot++)
+        count += is_retired(slot);
+    return count;
 }
 
 static uint64_t serviceable(const struct unit *unit)
@@ -234,44 +229,82 @@ static void forget_dead(void)
     }
 }
 
-static void count_references(uint64_t first, uint64_t count)
+/* The first run of bits of a word, which loses it; 0: none is left. */
+static unsigned next_run(uint64_t *word, unsigned *first)
 {
-    for (uint64_t slot = first; slot < first + count; slot++)
-        references[slot]++;
+    unsigned count;
+    uint64_t rest;
+
+    if (!*word)
+        return 0;
+    *first = (unsigned)__builtin_ctzll(*word);
+    rest = ~(*word >> *first);
+    count = rest ? (unsigned)__builtin_ctzll(rest) : 64;
+    *word &= ~(UINT64_MAX >> (64 - count) << *first);
+    return count;
 }
 
-/* Call with the runs of slots that a member holds, none longer than a word of its bits. */
-static void each_held(unsigned member, void (*visit)(uint64_t first, uint64_t count))
+/* Of the slots of a word, these are shared and no others, where only those in `mask` can change. */
+static void set_shared(uint64_t at, uint64_t mask, uint64_t slots)
 {
-    uint64_t words;
-    const uint64_t *row = held_by(member, &words);
+    uint32_t number = unit_of(at * 64);
+    struct unit *unit = &units[number];
+    uint64_t before = unit->shared ? shared_slots[at] & mask : 0;
 
-    for (uint64_t at = 0; at < words; at++) {
-        for (uint64_t word = row[at]; word;) {
-            unsigned first = (unsigned)__builtin_ctzll(word);
-            uint64_t rest = ~(word >> first);
-            unsigned count = rest ? (unsigned)__builtin_ctzll(rest) : 64;
+    if (before == slots)
+        return;
+    table->shared_units -= unit->shared > 0;
+    unit->shared =
+        (uint16_t)(unit->shared + __builtin_popcountll(slots) - __builtin_popcountll(before));
+    table->shared_units += unit->shared > 0;
+    table->high_shared = (uint32_t)max_u64(table->high_shared, number + 1);
+    /* Whoever dies here: rebuild() clears the bits below high_shared. */
+    atomic_signal_fence(memory_order_seq_cst);
+    shared_slots[at] = (shared_slots[at] & ~mask) | slots;
+}
 
-            visit(at * 64 + first, count);
-            word &= ~(UINT64_MAX >> (64 - count) << first);
-        }
+/* Nothing is shared any more, and the bits need no memory. */
+static void forget_shared(void)
+{
+    meta_trim(shared_slots, first_slot(table->high_shared) / 8);
+    table->high_shared = 0;
+}
+
+static void recount_word(struct unit *unit, uint64_t at)
+{
+    struct held_word held = held_count(member_count(), member_count(), at);
+    unsigned first, count;
+
+    unit->used = (uint16_t)(unit->used + __builtin_popcountll(held.any));
+    set_shared(at, UINT64_MAX, held.several);
+    while (unit->state == UNIT_OPEN && (count = next_run(&held.any, &first)))
+        bitmap_clear_range(&free_slots, at * 64 + first, count);
+}
+
+/* Count the slots of a unit whose part of the tables was touched. */
+static void recount_unit(uint32_t unit)
+{
+    struct unit *it = &units[unit];
+
+    it->used = 0;
+    it->shared = 0;
+    it->retired = (uint16_t)count_retired(unit);
+    if (it->state == UNIT_OPEN) {
+        fill_unit(unit);
+        table->open_units++;
+    } else {
+        bitmap_clear_range(&free_slots, first_slot(unit), UNIT_SLOTS);
     }
-}
-
-static void recount_references(void)
-{
-    for (uint64_t slot = 0; slot < first_slot(table->high_unit); slot++)
-        if (references[slot] != REFERENCES_RETIRED)
-            references[slot] = 0;
-    for (unsigned member = 0; member < member_count(); member++)
-        each_held(member, count_references);
+    for (uint64_t at = first_slot(unit) / 64; at < first_slot(unit + 1) / 64; at++)
+        recount_word(it, at);
 }
 
 /* The process that held the lock died: make again all that follows from the truth. */
 static void rebuild(void)
 {
     forget_dead();
-    recount_references();
+    memset(shared_slots, 0, first_slot(table->high_shared) / 8);
+    table->shared_units = 0;
     table->open_units = 0;
     table->cursor = 0;
     atomic_store(&table->used, 0);
@@ -296,6 +329,8 @@ static void enter(void)
 
 static void leave(void)
 {
+    if (unlikely(table->high_shared && !table->shared_units))
+        forget_shared();
     charge_tables();
     family_lock_drop(&table->lock);
     lock_check_drop(RANK_SLOT);
@@ -304,10 +339,7 @@ static void leave(void)
 void slot_exclude(slot_t first, unsigned count)
 {
     enter();
-    for (unsigned i = 0; i < count; i++) {
-        references[first + i] = REFERENCES_RETIRED;
-        units[unit_of(first + i)].retired++;
-    }
+    retire(first, count);
     leave();
 }
 
@@ -348,7 +380,6 @@ static void withdraw(uint32_t unit)
 
     if (it->state == UNIT_OPEN) {
         bitmap_clear_range(&free_slots, first_slot(unit), UNIT_SLOTS);
-        meta_trim(&checksums[first_slot(unit)], UNIT_SLOTS * sizeof(*checksums));
         table->open_units--;
     } else {
         bitmap_clear(&ready_units, unit);
@@ -450,6 +481,7 @@ static void use_part(struct unit *unit, uint64_t first, uint64_t count)
 
 static void free_part(struct unit *unit, uint64_t first, uint64_t count)
 {
+    check(unit->used >= count);
     unit->used = (uint16_t)(unit->used - count);
     if (unit->state == UNIT_OPEN)
         bitmap_set_range(&free_slots, first, count);
@@ -476,21 +508,31 @@ static void free_run(uint64_t first, uint64_t count)
     add(&table->used, -count);
 }
 
-/* Whether it was the last reference. */
-static bool drop_reference(uint64_t slot)
+/* A member has lost slots of one word, some of which may be shared. */
+static void drop_shared(unsigned member, uint64_t first, uint64_t count)
 {
-    check(references[slot] > 0 && references[slot] != REFERENCES_RETIRED);
-    return --references[slot] == 0;
+    uint64_t at = first / 64;
+    uint64_t mask = UINT64_MAX >> (64 - count) << first % 64;
+    uint64_t shared = shared_slots[at] & mask, last = mask & ~shared;
+    unsigned offset, run;
+
+    if (shared)
+        set_shared(at, mask, shared & held_count(member_count(), member, at).several);
+    while ((run = next_run(&last, &offset)))
+        free_run(at * 64 + offset, run);
 }
 
-static void drop_run(uint64_t first, uint64_t count)
+/* A member has lost these slots. */
+static void drop_run(unsigned member, uint64_t first, uint64_t count)
 {
-    uint64_t end = first + count;
-
-    for (uint64_t slot = first, run; slot < end; slot = run + 1) {
-        for (run = slot; run < end && drop_reference(run);)
-            run++;
-        free_run(slot, run - slot);
+    for (uint64_t part; count > 0; first += part, count -= part) {
+        if (units[unit_of(first)].shared) {
+            part = min_u64(count, 64 - first % 64);
+            drop_shared(member, first, part);
+        } else {
+            part = min_u64(count, first_slot(unit_of(first) + 1) - first);
+            free_run(first, part);
+        }
     }
 }
 
@@ -519,23 +561,36 @@ void slot_drop_references(const slot_t *slots, size_t count)
         if (slots[i] == SLOT_NONE)
             continue;
         check(held_remove(member_own(), slots[i], run));
-        drop_run(slots[i], run);
+        drop_run(member_own(), slots[i], run);
     }
     leave();
 }
 
 void slot_share(unsigned member)
 {
+    uint64_t words;
+    const uint64_t *row;
+
     enter();
     held_copy(member, member_own());
-    each_held(member_own(), count_references);
+    row = held_by(member_own(), &words);
+    for (uint64_t at = 0; at < words; at++)
+        set_shared(at, row[at], row[at]);
     leave();
 }
 
 /* With the lock. */
 static void give_back(unsigned member)
 {
-    each_held(member, drop_run);
+    uint64_t words;
+    const uint64_t *row = held_by(member, &words);
+
+    for (uint64_t at = 0; at < words; at++) {
+        uint64_t word = row[at];
+        unsigned first, count;
+        while ((count = next_run(&word, &first)))
+            drop_run(member, at * 64 + first, count);
+    }
     held_clear(member);
     member_forget(member);
 }
@@ -581,8 +636,6 @@ int slot_take(unsigned want, slot_t *first, unsigned *count)
         run = find_run(want, &found);
     if (run != BITMAP_NONE) {
         held_add(member_own(), run, found);
-        for (uint64_t slot = run; slot < run + found; slot++)
-            references[slot] = 1;
         for_each_part(run, found, use_part);
         add(&table->used, found);
         table->cursor = (uint32_t)(run + found);
@@ -595,9 +648,8 @@ int slot_take(unsigned want, slot_t *first, unsigned *count)
 
 static void retire_part(struct unit *unit, uint64_t first, uint64_t count)
 {
-    (void)first;
     unit->used = (uint16_t)(unit->used - count);
-    unit->retired = (uint16_t)(unit->retired + count);
+    retire(first, count);
     add(&table->in_service, -count);
 }
 
@@ -605,21 +657,9 @@ void slot_retire(slot_t first, unsigned count)
 {
     enter();
     check(held_remove(member_own(), first, count));
-    for (unsigned i = 0; i < count; i++)
-        references[first + i] = REFERENCES_RETIRED;
     for_each_part(first, count, retire_part);
     add(&table->used, -(uint64_t)count);
     leave();
-}
-
-uint64_t slot_checksum(slot_t slot)
-{
-    return checksums[slot];
-}
-
-void slot_set_checksums(slot_t first, unsigned count, const uint64_t *values)
-{
-    memcpy(&checksums[first], values, count * sizeof(*values));
 }
 
 uint64_t slot_used(void)
@@ -642,5 +682,14 @@ uint64_t slot_available(void)
 
 unsigned slot_references(slot_t slot)
 {
-    return references[slot];
+    unsigned count = 0;
+
+    enter();
+    for (unsigned member = 0; member < member_count(); member++) {
+        uint64_t words;
+        const uint64_t *row = held_by(member, &words);
+        count += slot / 64 < words && row[slot / 64] >> slot % 64 & 1;
+    }
+    leave();
+    return count;
 }

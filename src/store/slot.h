@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slots: which are free, how many references each has, and the checksum of its content. In memory
- * shared by the family, under one lock; see slot.c.
+ * Slots: which are free, and how many references each has. In memory shared by the family, under
+ * one lock; see slot.c.
  *
  * Slots come into service in units of UNIT_SLOTS, when there is disk space behind them, and leave
  * service when a whole unit is free. Any thread with signals blocked and any fault handler may
@@ -51,9 +51,6 @@ void slot_give_back(unsigned member);
 
 /* The same for those of the next so many members that are dead. */
 void slot_reap(unsigned looks);
-
-uint64_t slot_checksum(slot_t slot);
-void slot_set_checksums(slot_t first, unsigned count, const uint64_t *checksums);
 
 /* Slots in use, slots in service (used or not), and slots that could still be taken. */
 uint64_t slot_used(void);

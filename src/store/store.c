@@ -296,11 +296,6 @@ uint64_t store_free_slots(void)
     return slot_available();
 }
 
-uint64_t store_slot_checksum(slot_t slot)
-{
-    return slot_checksum(slot);
-}
-
 uint64_t store_page_checksum(const void *page)
 {
     return checksum_page(page);
@@ -326,8 +321,7 @@ bool store_pack(const void *page, uint64_t checksum, bool dense, slot_t *slot)
     if (!codec_pack(page, dense, &packed))
         return false;
     if (slot_take(1, slot, &count) == 0) {
-        slot_set_checksums(*slot, 1, &checksum);
-        kept = packed_put(*slot, &packed, false);
+        kept = packed_put(*slot, &packed, checksum, false);
         if (!kept)
             slot_drop_references(slot, 1);
     }
@@ -336,14 +330,14 @@ bool store_pack(const void *page, uint64_t checksum, bool dense, slot_t *slot)
     return kept;
 }
 
-bool store_keep_packed(slot_t slot, const void *page)
+bool store_keep_packed(slot_t slot, const void *page, uint64_t checksum)
 {
     struct packed_page packed;
     bool kept;
 
     if (!codec_pack(page, true, &packed))
         return false;
-    kept = packed_put(slot, &packed, true);
+    kept = packed_put(slot, &packed, checksum, true);
     codec_release(&packed);
     stats_add(STAT_PAGES_PACKED, kept);
     return kept;
@@ -353,8 +347,6 @@ int store_read_packed(slot_t slot, void *page)
 {
     int error = packed_get(slot, page);
 
-    if (!error && checksum_page(page) != slot_checksum(slot))
-        error = -EBADMSG;
     if (!error)
         stats_add(STAT_PAGES_UNPACKED, 1);
     return error;
@@ -380,20 +372,6 @@ static struct io_request make_request(enum io_kind kind, slot_t first, const str
                                .length = total_length(buffers, count),
                                .buffers = buffers,
                                .buffer_count = count};
-}
-
-static int check_pages(slot_t first, const struct iovec *buffers, unsigned count)
-{
-    slot_t slot = first;
-
-    for (unsigned i = 0; i < count; i++) {
-        const char *page = buffers[i].iov_base;
-
-        for (size_t left = buffers[i].iov_len; left > 0; left -= PAGE_SIZE, page += PAGE_SIZE)
-            if (checksum_page(page) != slot_checksum(slot++))
-                return -EBADMSG;
-    }
-    return 0;
 }
 
 static void count_transfer(enum stats_counter counter, const struct io_request *request, int error)
@@ -423,9 +401,6 @@ int store_read_end(struct store_read *read)
     parts_end(PART_IO);
     file_was_read(&store_of(read->first)->file, request->offset, request->done);
     inflight_end(&inflight);
-    if (!error)
-        error = check_pages(read->first, request->buffers, request->buffer_count);
-    parts_end(PART_CHECK);
     count_transfer(STAT_BYTES_READ, request, error);
     trace_io(TRACE_READ, read->first, request->done, read->begun_ns, error);
     return error;
@@ -466,8 +441,6 @@ static void write_ended(struct io_request *request, int error)
     struct store_write *write = write_of(request);
     struct store *store = store_of(write->first);
 
-    if (!error)
-        slot_set_checksums(write->first, write->count, write->checksums);
     stats_time(HISTOGRAM_WRITE, clock_now_ns() - write->submitted_ns);
     count_transfer(STAT_BYTES_WRITTEN, request, error);
     trace_io(TRACE_WRITE, write->first, request->done, write->submitted_ns, error);

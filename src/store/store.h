@@ -4,9 +4,10 @@
  * it files and devices.
  *
  * A slot is PAGE_SIZE bytes in one of the stores, named by a number that is unique over all stores;
- * 0 is no slot. A slot in use has a checksum and a reference from each process that holds it, at
- * most one: the children of fork share the slots. Free slots hold nothing. What a process held when
- * it ended, in whatever way, is given back by those it shared the stores with.
+ * 0 is no slot. A slot in use has a reference from each process that holds it, at most one: the
+ * children of fork share the slots. Free slots hold nothing. Whether what is read is what was
+ * written the caller finds out, who keeps the checksum of what each of his slots holds. What a
+ * process held when it ended, in whatever way, is given back by those it shared the stores with.
  *
  * Who may call: the fault handler, the swap thread, and any thread with signals blocked, unless
  * said otherwise. No function here touches the window, mallocs or calls libc functions that lock.
@@ -78,20 +79,20 @@ void store_retire_slots(slot_t first, unsigned count);
 /* Slots that could still be taken. */
 uint64_t store_free_slots(void);
 
-/* The checksum of the slot's content; of a page. */
-uint64_t store_slot_checksum(slot_t slot);
+/* The checksum of a page; others in each process that opens stores. */
 uint64_t store_page_checksum(const void *page);
 
 /*
  * Compressed RAM before the files (packed.h): with the codec and up to so many bytes; once, after
  * store_open(). store_pack: take a slot for a page that shrinks, and keep it there; dense: as small
  * as it can be; false: it does not shrink, or there is no room. store_keep_packed: keep a page
- * there that its slot's file has, too. store_read_packed: what a slot holds, if it is there.
+ * there that its slot's file has, too. Either with the checksum of the page, which is compared
+ * before it is written to the file. store_read_packed: what a slot holds, if it is there.
  * -ENOENT: it is not; -EBADMSG: it is damaged.
  */
 int store_open_packed(enum codec codec, uint64_t bytes) must_check;
 bool store_pack(const void *page, uint64_t checksum, bool dense, slot_t *slot) must_check;
-bool store_keep_packed(slot_t slot, const void *page) must_check;
+bool store_keep_packed(slot_t slot, const void *page, uint64_t checksum) must_check;
 int store_read_packed(slot_t slot, void *page) must_check;
 
 /* A read that was begun. The caller owns the memory and what it points to until it has ended. */
@@ -103,10 +104,9 @@ struct store_read {
 
 /*
  * Read count slots in a row into buffers (page-aligned, each iov_len a multiple of PAGE_SIZE, count
- * pages in all; at most STORE_RUN_MAX of either) and compare the checksums, in two halves: the
- * thread can do something useful while the device reads. end waits for the device. 0; -EBADMSG: a
- * checksum is wrong; or what the device said, -EIO for a short read. The message is the caller's
- * (see store_describe()).
+ * pages in all; at most STORE_RUN_MAX of either), in two halves: the thread can do something useful
+ * while the device reads. end waits for the device. 0; or what the device said, -EIO for a short
+ * read. The message is the caller's (see store_describe()).
  */
 void store_read_begin(struct store_read *read, slot_t first, const struct iovec *buffers,
                       unsigned buffer_count);
@@ -122,8 +122,7 @@ struct store_write {
     unsigned count;                      /* slots = pages */
     struct iovec buffers[STORE_RUN_MAX]; /* as for store_read() */
     unsigned buffer_count;
-    uint64_t checksums[STORE_RUN_MAX]; /* one a page, from store_page_checksum() */
-    bool within;                       /* submitted by a task, see below */
+    bool within; /* submitted by a task, see below */
     /* Called once, with 0 or -errno, by the swap thread, or within store_submit() when there is no
      * swap thread. All or nothing: on an error no slot of the run holds anything. It may not wait,
      * and so neither read nor submit: fork would wait for it, and it for fork. */

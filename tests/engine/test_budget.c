@@ -14,9 +14,10 @@
 
 #include <cmocka.h>
 
-#define THREADS 5
-#define SET     (64 * MIB)
-#define BIG_SET (512 * MIB)
+#define THREADS  5
+#define SET      (64 * MIB)
+#define BIG_SET  (512 * MIB)
+#define WIDE_SET (256 * MIB)
 
 static void verify_page(const char *set, uint64_t page, uint64_t version)
 {
@@ -150,6 +151,39 @@ static void wrong_budgets_are_refused(uint64_t unused)
         verify_page(set, page, 1);
 }
 
+/* Every page has left, and some again in an order that opens all the slots in reserve. */
+static void use_slots(char *set, size_t size)
+{
+    uint64_t random = engine_seed(), pages = size / PAGE_SIZE;
+
+    for (unsigned turn = 0; turn < 2; turn++)
+        fill_pages(set, size);
+    for (uint64_t step = 0; step < pages / 2; step++) {
+        uint64_t page = engine_below(&random, pages);
+        engine_fill(set + page * PAGE_SIZE, PAGE_SIZE, page << 16 | (2 + step % 8));
+    }
+}
+
+/*
+ * What a window needs beyond what depends on the budget is less than 0.5 % of it. What is rounded
+ * to pages, and the slots that are open beyond half again what is in use, cost as much for a small
+ * window as for a large one: at most 16 KiB. What compressed RAM needs is extra.
+ */
+static void metadata_is_less_than_half_a_percent(uint64_t object_size)
+{
+    struct uswap_options options = engine_options(32 * MIB, GIB);
+
+    options.compress = USWAP_COMPRESS_OFF;
+    expect(uswap_start(&options) == 0);
+    use_slots(engine_map(SET, object_size), SET);
+    uint64_t before = engine_stats().metadata_bytes;
+    use_slots(engine_map(WIDE_SET, object_size), WIDE_SET);
+    struct uswap_stats stats = engine_stats();
+    uint64_t grown = stats.metadata_bytes - before;
+    expect(grown <= WIDE_SET / 200 + 16 * KIB, "%llu bytes", (unsigned long long)grown);
+    expect(stats.resident_bytes >= stats.metadata_bytes);
+}
+
 /* Everything that makes memory resident, over BIG_SET; parameter 0: only what the program itself
  * is.
  */
@@ -196,6 +230,12 @@ static const struct engine_case cases[] = {
     {.name = "shrinking_gives_memory_back", .run = shrinking_gives_memory_back},
     {.name = "what_was_needed_is_known_at_the_end", .run = what_was_needed_is_known_at_the_end},
     {.name = "wrong_budgets_are_refused", .run = wrong_budgets_are_refused},
+    {.name = "metadata_is_less_than_half_a_percent_4k",
+     .run = metadata_is_less_than_half_a_percent,
+     .parameter = 4 * KIB},
+    {.name = "metadata_is_less_than_half_a_percent_64k",
+     .run = metadata_is_less_than_half_a_percent,
+     .parameter = 64 * KIB},
     {.name = "use_nothing", .run = use_all},
 #if !ENGINE_SANITIZED
     {.name = "peak_rss_32m", .run = use_all, .parameter = 32 * MIB, .judge = judge_peak},

@@ -236,24 +236,34 @@ static int open_swap_file(void)
     return found;
 }
 
-/* Turn one bit of the stored copy of the page with this tag around. */
-static void damage(uint64_t tag)
+/* Write something else over the stored copy of a page. */
+static void replace(const char *page, const char *other)
 {
-    static char wanted[PAGE_SIZE];
     static char found[PAGE_SIZE];
     int fd = open_swap_file();
     unsigned copies = 0;
 
-    engine_fill(wanted, PAGE_SIZE, tag);
     for (off_t at = 0; pread(fd, found, PAGE_SIZE, at) == (ssize_t)PAGE_SIZE; at += PAGE_SIZE) {
-        if (memcmp(found, wanted, PAGE_SIZE) != 0)
+        if (memcmp(found, page, PAGE_SIZE) != 0)
             continue;
-        found[1234] ^= 0x10;
-        expect(pwrite(fd, found, PAGE_SIZE, at) == (ssize_t)PAGE_SIZE && fsync(fd) == 0);
+        expect(pwrite(fd, other, PAGE_SIZE, at) == (ssize_t)PAGE_SIZE && fsync(fd) == 0);
         copies++;
     }
     expect(copies > 0, "the page is not in the file");
     close(fd);
+}
+
+/* Turn any bit of the stored copy of the page with this tag around. */
+static void damage(uint64_t tag)
+{
+    static char page[PAGE_SIZE], other[PAGE_SIZE];
+    uint64_t random = engine_seed() + tag;
+    uint64_t bit = engine_below(&random, 8 * PAGE_SIZE);
+
+    engine_fill(page, PAGE_SIZE, tag);
+    memcpy(other, page, PAGE_SIZE);
+    other[bit / 8] ^= (char)(1 << bit % 8);
+    replace(page, other);
 }
 
 static void a_flipped_bit_gives_sigbus(uint64_t unused)
@@ -270,6 +280,24 @@ static void a_flipped_bit_gives_sigbus(uint64_t unused)
     snprintf(address, sizeof(address), "%p", (void *)lost);
     expect(engine_said(address, "checksum") && engine_said(address, engine_directory()));
     expect_only_lost(memory, lost);
+}
+
+/* Each page is right, and in the place of another. */
+static void a_misplaced_page_gives_sigbus(uint64_t unused)
+{
+    static char page[PAGE_SIZE], other[PAGE_SIZE];
+
+    engine_keep_messages();
+    engine_catch_faults();
+    engine_start(RAM, STORE);
+    char *memory = evicted_region();
+    uint64_t errors = engine_stats().io_errors;
+    engine_fill(page, PAGE_SIZE, 9 * PAGE_SIZE + 1);
+    engine_fill(other, PAGE_SIZE, 10 * PAGE_SIZE + 1);
+    replace(page, other);
+    expect(engine_probe(memory + 9 * PAGE_SIZE) == SIGBUS);
+    expect(engine_stats().io_errors > errors);
+    expect_only_lost(memory, memory + 9 * PAGE_SIZE);
 }
 
 static void a_flipped_bit_ends_the_program(uint64_t unused)
@@ -318,6 +346,7 @@ static const struct engine_case cases[] = {
     {.name = "slow_writes_keep_the_budget", .run = slow_writes_keep_the_budget},
     {.name = "failed_reads_give_sigbus", .run = failed_reads_give_sigbus},
     {.name = "a_flipped_bit_gives_sigbus", .run = a_flipped_bit_gives_sigbus},
+    {.name = "a_misplaced_page_gives_sigbus", .run = a_misplaced_page_gives_sigbus},
     {.name = "a_flipped_bit_ends_the_program",
      .run = a_flipped_bit_ends_the_program,
      .signal = SIGBUS},

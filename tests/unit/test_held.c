@@ -25,6 +25,26 @@ static void compare(unsigned member)
         assert_int_equal(slot / 64 < words && row[slot / 64] >> slot % 64 & 1, model[member][slot]);
 }
 
+/* How many hold a slot, but for one. */
+static unsigned holders(unsigned but, unsigned slot)
+{
+    unsigned count = 0;
+
+    for (unsigned member = 0; member < MEMBERS; member++)
+        count += member != but && model[member][slot];
+    return count;
+}
+
+static void compare_counts(unsigned but)
+{
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        struct held_word held = held_count(MEMBERS, but, slot / 64);
+
+        assert_int_equal(held.any >> slot % 64 & 1, holders(but, slot) > 0);
+        assert_int_equal(held.several >> slot % 64 & 1, holders(but, slot) > 1);
+    }
+}
+
 static void add(unsigned member)
 {
     unsigned first = (unsigned)random_below(&seeded, SLOTS);
@@ -84,8 +104,11 @@ static void random_use_matches_the_model(void **state)
         if (step % 100 == 0)
             compare((unsigned)random_below(&seeded, MEMBERS));
     }
-    for (unsigned member = 0; member < MEMBERS; member++)
+    for (unsigned member = 0; member < MEMBERS; member++) {
         compare(member);
+        compare_counts(member);
+    }
+    compare_counts(MEMBERS);
     held_stop();
     assert_int_equal(meta_charged(), charged);
 }

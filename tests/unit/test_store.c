@@ -106,7 +106,6 @@ static int start_run(struct run *run, unsigned want, uint64_t seed)
 
         fill(page, seed, i);
         run->write.buffers[i] = (struct iovec){page, PAGE_SIZE};
-        run->write.checksums[i] = store_page_checksum(page);
     }
     run->write.buffer_count = run->write.count;
     run->write.done = run_ended;
@@ -298,51 +297,6 @@ static void a_poor_file_system_is_a_store(void **state)
 }
 
 /* ---- errors ---- */
-
-static void flip_a_bit(slot_t slot, unsigned byte)
-{
-    static char page[PAGE_SIZE] __attribute__((aligned(4096)));
-    off_t offset = (off_t)(slot * PAGE_SIZE);
-    char path[64];
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", stores[0].file.fd);
-    fd = open(path, O_RDWR | O_DIRECT);
-    assert_int_equal(pread(fd, page, PAGE_SIZE, offset), PAGE_SIZE);
-    page[byte] ^= 0x10;
-    assert_int_equal(pwrite(fd, page, PAGE_SIZE, offset), PAGE_SIZE);
-    close(fd);
-}
-
-static void a_flipped_bit_is_found(void **state)
-{
-    static struct run run;
-    uint64_t errors = status_sum(&status_page, STAT_IO_ERRORS);
-
-    assert_int_equal(write_run(&run, 32, 1), 0);
-    for (unsigned i = 0; i < run.write.count; i++) {
-        unsigned byte = (unsigned)random_below(&seeded, PAGE_SIZE);
-
-        flip_a_bit(run.write.first + i, byte);
-        assert_int_equal(check_part(&run, i, 1), -EBADMSG);
-        assert_int_equal(check_run(&run), -EBADMSG);
-        flip_a_bit(run.write.first + i, byte);
-        assert_int_equal(check_run(&run), 0);
-    }
-    assert_int_equal(status_sum(&status_page, STAT_IO_ERRORS), errors + 2 * run.write.count);
-    drop_run(&run);
-}
-
-static void a_slot_with_other_content_is_found(void **state)
-{
-    static struct run run, other;
-
-    assert_int_equal(write_run(&run, 8, 1), 0);
-    assert_int_equal(write_run(&other, 8, 2), 0);
-    run.write.first = other.write.first;
-    assert_int_equal(check_run(&run), -EILSEQ);
-    assert_int_equal(store_slot_checksum(other.write.first), other.write.checksums[0]);
-}
 
 static void errors_reach_the_caller(void **state)
 {
@@ -724,8 +678,6 @@ int main(int argc, char **argv)
         STORE_TEST(short_and_interrupted_transfers_do_no_harm),
         TEST(a_block_device_is_a_store),
         TEST(a_poor_file_system_is_a_store),
-        STORE_TEST(a_flipped_bit_is_found),
-        STORE_TEST(a_slot_with_other_content_is_found),
         STORE_TEST(errors_reach_the_caller),
         STORE_TEST(retired_slots_never_come_back),
         TEST(a_store_that_fails_is_given_up_for_the_next),
