@@ -15,6 +15,7 @@
 #include "arena/inside.h"
 #include "arena/join.h"
 #include "arena/pack.h"
+#include "arena/prefetch.h"
 #include "arena/region.h"
 #include "arena/serve.h"
 #include "arena/supply.h"
@@ -120,6 +121,8 @@ static int start_memory(uint64_t ram)
         error = evict_init();
     if (!error)
         error = work_init();
+    if (!error)
+        error = prefetch_init();
     if (!error)
         error = arena_apply_budget(ram);
     if (error) {

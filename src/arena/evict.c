@@ -27,6 +27,7 @@
 #include "base/fmt.h"
 #include "base/meta.h"
 #include "base/msg.h"
+#include "base/page.h"
 #include "mask/mask.h"
 #include "object/budget.h"
 #include "object/frame.h"
@@ -193,13 +194,6 @@ uint32_t evict_mask(object_t *victims, unsigned count)
 }
 
 /* ---- Leaving memory ---- */
-
-static bool page_is_zero(const void *page)
-{
-    const uint64_t *words = page;
-
-    return words[0] == 0 && memcmp(words, words + 1, PAGE_SIZE - sizeof(*words)) == 0;
-}
 
 static void publish_evicted(object_t object)
 {

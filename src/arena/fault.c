@@ -42,6 +42,10 @@
 /* Fresh memory that one fault brings in at most, in pages. */
 #define FRESH_AHEAD_MAX 16
 
+/* A stream that brings in so many pages is sure enough to read as many more before they are
+ * touched. */
+#define EARLY_FROM 8
+
 /* A fault so near to the stack pointer is on the stack, on which the kernel may write the frame of
  * a signal at any time: it counts as a write. */
 #define STACK_NEAR (64 * KIB)
@@ -220,6 +224,9 @@ static struct fill_wish wish_for(const struct region *region, const struct acces
     wish.below = below(region, object, STREAM_AHEAD_MAX);
     if (!wish.below)
         wish.pages = ahead(region, object, STREAM_AHEAD_MAX);
+    wish.next = (uint32_t)max_u64(wish.pages, wish.below);
+    if (wish.next < EARLY_FROM)
+        wish.next = 0;
     if (may_stride && !wish.below && wish.pages == 1)
         wish.stride = stride_begin(wish.address, supply_ahead_limit());
     return wish;

@@ -14,6 +14,7 @@
 #include "arena/evict.h"
 #include "arena/masked.h"
 #include "arena/pack.h"
+#include "arena/prefetch.h"
 #include "arena/region.h"
 #include "arena/supply.h"
 #include "arena/traits.h"
@@ -123,71 +124,27 @@ int fill_zero(object_t object, uint32_t pages, uint32_t *filled)
 
 /* ---- Evicted memory ---- */
 
-/* Read [first, first + buffers) of the store into the gathered buffers. */
-static void begin_read(struct work *work, slot_t first)
+/* Whether what lies there is like the object. */
+static bool is_alike(object_t page, object_t object)
 {
-    unsigned from = work->buffers_begun;
+    return region_of(page) == region_of(object) && region_maps(page) &&
+           traits_of(page) == traits_of(object);
+}
 
-    if (work->buffer_count == from)
+/* Begin to read what the stream is going to want after all from first to end. */
+static void begin_next(const struct fill_wish *wish, object_t object, object_t first, object_t end)
+{
+    bool down = wish->below != 0;
+    object_t next = down ? first - 1 : end;
+
+    if (!wish->next || (down && !first) || !window_contains(page_address(next)) ||
+        !is_alike(next, object))
         return;
-    store_read_begin(&work->reads[work->read_count++], first, &work->buffers[from],
-                     work->buffer_count - from);
-    work->buffers_begun = work->buffer_count;
-}
-
-/* Wait for all reads that were begun. */
-static int end_reads(struct work *work)
-{
-    int error = 0;
-
-    for (unsigned i = 0; i < work->read_count; i++) {
-        int one = store_read_end(&work->reads[i]);
-        error = error ? error : one;
-    }
-    work->read_count = 0;
-    return error;
-}
-
-static void buffer_append(struct work *work, char *content)
-{
-    bool first = work->buffer_count == work->buffers_begun;
-    struct iovec *last = first ? NULL : &work->buffers[work->buffer_count - 1];
-
-    if (last && (char *)last->iov_base + last->iov_len == content)
-        last->iov_len += PAGE_SIZE;
+    next = object_of(next);
+    if (down)
+        prefetch_begin(ahead_begin(next, wish->next), next + object_pages(next));
     else
-        work->buffers[work->buffer_count++] = (struct iovec){content, PAGE_SIZE};
-}
-
-/* A run of slots that is being gathered. */
-struct slot_run {
-    slot_t first;
-    uint32_t count;
-};
-
-static int read_page(struct work *work, struct slot_run *run, slot_t slot, char *content)
-{
-    int error = 0;
-
-    if (slot == SLOT_NONE) {
-        memset(content, 0, PAGE_SIZE);
-        return 0;
-    }
-    error = store_read_packed(slot, content);
-    if (error != -ENOENT) {
-        work->source = TRACE_FAULT_PACKED;
-        return error;
-    }
-    error = 0;
-    if (slot != run->first + run->count || run->count == STORE_RUN_MAX || !run->count) {
-        begin_read(work, run->first);
-        if (work->read_count == WORK_READS_MAX)
-            error = end_reads(work);
-        *run = (struct slot_run){slot, 0};
-    }
-    run->count++;
-    buffer_append(work, content);
-    return error;
+        prefetch_begin(next, ahead_end(next, wish->next));
 }
 
 /* Whether the frames hold what was written. */
@@ -212,30 +169,27 @@ static int check_frames(const struct work *work)
     return -EBADMSG;
 }
 
-/* Fill the frames with what the slots hold, and evict while the device is at it. */
-static int read_frames(struct work *work)
+/* Fill the frames with what the slots hold; begin to read what is wanted next, and evict while the
+ * device is at it. */
+static int read_frames(struct work *work, const struct fill_wish *wish)
 {
     struct walk walk = walk_begin(work);
-    struct slot_run run = {SLOT_NONE, 0};
     object_t page;
     frame_t frame;
     uint32_t count;
     int error = 0, last_error;
 
-    work->buffer_count = 0;
-    work->buffers_begun = 0;
-    work->read_count = 0;
-    work->source = TRACE_FAULT_FRESH;
+    reads_start(&work->reads);
     while (!error && (count = walk_next(&walk, &page, &frame))) {
         for (uint32_t i = 0; !error && i < count; i++)
-            error = read_page(work, &run, objects.slots[page + i], frame_address(frame + i));
+            error = reads_add(&work->reads, objects.slots[page + i], frame_address(frame + i));
     }
     if (!error)
-        begin_read(work, run.first);
+        reads_begin(&work->reads);
+    begin_next(wish, work->touched, work->spans[0].first, work_end(work));
     supply_meanwhile(work_live_pages(work));
-    last_error = end_reads(work);
-    if (work->buffers_begun)
-        work->source = TRACE_FAULT_READ;
+    last_error = reads_end(&work->reads);
+    work->source = reads_source(&work->reads);
     error = error ? error : last_error;
     return error ? error : check_frames(work);
 }
@@ -284,11 +238,11 @@ static void claim_evicted(struct work *work, uint64_t word, object_t end)
     object_t object = work->base;
 
     for (; object < work->touched; object += work->step)
-        claim_beside(work, &places, object, WORK_READS_MAX - 1);
+        claim_beside(work, &places, object, READS_MAX - 1);
     work_add(work, object, word);
     places_add(&places, object);
     for (object += work->step; object + work->step <= end; object += work->step)
-        claim_beside(work, &places, object, WORK_READS_MAX);
+        claim_beside(work, &places, object, READS_MAX);
 }
 
 /* How many steps from the touched page on lie where all is like it. */
@@ -299,8 +253,7 @@ static uint32_t steps_alike(object_t object, const struct fill_wish *wish)
     for (; steps < wish->stride.count; steps++) {
         const char *address = (char *)wish->address + wish->stride.step * steps;
         object_t page = page_of(address);
-        if (!window_contains(address) || region_of(page) != region_of(object) ||
-            !region_maps(page) || traits_of(page) != traits_of(object))
+        if (!window_contains(address) || !is_alike(page, object))
             break;
     }
     return steps;
@@ -320,11 +273,11 @@ static void claim_stride(struct work *work, uint64_t word, const struct fill_wis
     bool down = wish->stride.step < 0;
 
     for (uint32_t i = steps - 1; down && i; i--)
-        claim_beside(work, &places, step_object(wish, i), WORK_READS_MAX - 1);
+        claim_beside(work, &places, step_object(wish, i), READS_MAX - 1);
     work_add(work, work->touched, word);
     places_add(&places, work->touched);
     for (uint32_t i = 1; !down && i < steps; i++)
-        claim_beside(work, &places, step_object(wish, i), WORK_READS_MAX);
+        claim_beside(work, &places, step_object(wish, i), READS_MAX);
 }
 
 /* A work with the object and what is to come along. */
@@ -415,19 +368,19 @@ static void note_alone(const struct work *work)
     if (!work_alone(work) || work->step != 1 || objects.slots[object] == SLOT_NONE)
         return;
     distance = evict_clock() - work->wheres[0];
-    if (work->buffers_begun)
+    if (work->source == TRACE_FAULT_READ)
         pack_note_miss(object, frame_address(work->runs[0].first), distance);
     else
         pack_note_hit(distance);
 }
 
-static int read_and_place(struct work *work, bool *unreadable)
+static int read_and_place(struct work *work, const struct fill_wish *wish, bool *unreadable)
 {
     int error;
 
     work_take_frames(work, OBJECT_EVICTED);
     parts_end(PART_FRAME);
-    error = read_frames(work);
+    error = read_frames(work, wish);
     if (!error)
         note_alone(work);
     *unreadable = error != 0;
@@ -448,17 +401,46 @@ static int give_up(object_t object, uint64_t word, bool unreadable, int error)
     return error == -EBADMSG ? error : -EIO;
 }
 
-int fill_read(object_t object, uint64_t word, const struct fill_wish *wish, struct filled *filled)
+/* What was read for this fault by an earlier one; NULL: nothing that is of use. */
+static struct work *take_prefetched(object_t object, uint64_t word, const struct fill_wish *wish)
 {
-    struct work *work = take_work(object, word, wish);
-    bool unreadable = false;
+    object_t first, end;
+    struct prefetch *prefetch = prefetch_take(object, &first, &end);
+
+    if (!prefetch)
+        return NULL;
+    begin_next(wish, object, first, end);
+    supply_meanwhile(end - first);
+    return prefetch_end(prefetch, object, word);
+}
+
+static int read_here(struct work *work, const struct fill_wish *wish, bool *unreadable)
+{
+    static const struct fill_wish alone;
     int error;
 
     work->protect = should_protect(work, wish);
-    error = work_live_pages(work) ? read_and_place(work, &unreadable) : -EFAULT;
+    error = work_live_pages(work) ? read_and_place(work, wish, unreadable) : -EFAULT;
     if (error && !work_alone(work)) {
         work_give_back(work, OBJECT_EVICTED);
-        error = read_and_place(work, &unreadable);
+        error = read_and_place(work, &alone, unreadable);
+    }
+    return error;
+}
+
+int fill_read(object_t object, uint64_t word, const struct fill_wish *wish, struct filled *filled)
+{
+    struct work *work = take_prefetched(object, word, wish);
+    bool unreadable = false;
+    int error;
+
+    if (work) {
+        error = work_place(work);
+        if (error)
+            work_give_back(work, OBJECT_EVICTED);
+    } else {
+        work = take_work(object, word, wish);
+        error = read_here(work, wish, &unreadable);
     }
     if (error) {
         error = give_up(object, word, unreadable, error);

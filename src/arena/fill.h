@@ -15,10 +15,12 @@
 int fill_zero(object_t object, uint32_t pages, uint32_t *filled) must_check;
 
 /* How to read an object: with so many pages from its first one on and so many below it, or, if
- * stride.count is more than 1, with the pages of a stride; and whether it is for a write. */
+ * stride.count is more than 1, with the pages of a stride; and whether it is for a write. And how
+ * many pages are going to be wanted then, behind them or, with some below, before them. */
 struct fill_wish {
     uint32_t pages;
     uint32_t below;
+    uint32_t next;
     struct stride stride;
     uintptr_t address; /* that was touched, for the stride */
     bool write;

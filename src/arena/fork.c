@@ -10,6 +10,7 @@
 #include "arena/gate.h"
 #include "arena/inherit.h"
 #include "arena/lend.h"
+#include "arena/prefetch.h"
 #include "arena/region.h"
 #include "arena/serve.h"
 #include "arena/share.h"
@@ -46,6 +47,7 @@ int arena_fork_prepare(void)
         sigblock_leave(mask);
         return error;
     }
+    prefetch_drop_all();
     prepared_ns = clock_now_ns();
     store_fork_prepare();
     status_fork_prepare();

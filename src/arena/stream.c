@@ -10,8 +10,9 @@
  * is not farther away than it went ahead. Where a page on the way there would have to be read it
  * was not passed: then the stream may have met a fault here and there. Among so many pages that are
  * gone these meet it now and then by chance; if it was not much sooner than that, the stream halves
- * its distance. Distances are bounded, so a stream that stops has wasted no more than it was useful
- * before.
+ * its distance. Distances are bounded by what the stream has gone through, so one that stops has
+ * wasted about as much as it was useful before: what it has not reached, and as much again where
+ * that was being read already (prefetch.c).
  */
 #include "arena/stream.h"
 

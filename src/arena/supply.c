@@ -9,6 +9,7 @@
 
 #include "arena/evict.h"
 #include "arena/lend.h"
+#include "arena/prefetch.h"
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/meta.h"
@@ -253,6 +254,8 @@ unsigned supply_take(uint32_t count, struct frame_run *runs, unsigned max_runs)
             since = 0;
             continue;
         }
+        if (!is_under_way() && prefetch_drop_all())
+            continue;
         if (is_fruitless(&since, patience()))
             exceed(count);
         else
@@ -304,6 +307,8 @@ uint64_t supply_release(uint64_t count)
         unsigned taken = frame_take_free(want, runs, RELEASE_RUNS);
         if (!taken)
             taken = frame_take_free(1, runs, 1);
+        if (!taken && prefetch_drop_all())
+            continue;
         if (!taken)
             break;
         released += release_runs(runs, taken);

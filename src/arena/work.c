@@ -177,6 +177,16 @@ void work_put_frames(struct work *work)
     work->run_count = 0;
 }
 
+void work_add_frame(struct work *work, frame_t frame)
+{
+    struct frame_run *last = work->run_count ? &work->runs[work->run_count - 1] : NULL;
+
+    if (last && last->first + last->count == frame)
+        last->count++;
+    else
+        work->runs[work->run_count++] = (struct frame_run){frame, 1};
+}
+
 void work_take_frames(struct work *work, enum object_state state)
 {
     while (!work_alone(work)) {

@@ -10,15 +10,11 @@
 #ifndef USWAP_ARENA_WORK_H
 #define USWAP_ARENA_WORK_H
 
+#include "arena/reads.h"
 #include "arena/stream.h"
-#include "arena/supply.h"
 #include "object/frame.h"
 #include "object/object.h"
-#include "observe/trace_format.h"
-#include "store/store.h"
 
-/* Reads that one work has in flight at a time. */
-#define WORK_READS_MAX 8
 #define WORK_SPANS_MAX 16
 
 struct span {
@@ -36,11 +32,7 @@ struct work {
     unsigned run_count;
     struct frame_run runs[SUPPLY_RUNS_MAX]; /* one frame a live page, in order */
     bool protect;                           /* what comes in is clean */
-    struct iovec buffers[SUPPLY_RUNS_MAX];  /* of all reads together */
-    unsigned buffer_count;
-    unsigned buffers_begun; /* those that belong to a read already */
-    struct store_read reads[WORK_READS_MAX];
-    unsigned read_count;
+    struct reads reads;
     enum trace_kind source; /* where the content comes from, as the kind of the fault */
 };
 
@@ -73,6 +65,9 @@ void work_give_back(struct work *work, enum object_state state);
  * for those of the touched object alone. */
 void work_take_frames(struct work *work, enum object_state state);
 void work_put_frames(struct work *work);
+
+/* A frame for the next live page. */
+void work_add_frame(struct work *work, frame_t frame);
 
 /* Goes through the live pages of a work in order. */
 struct cursor {

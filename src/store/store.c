@@ -392,17 +392,24 @@ void store_read_begin(struct store_read *read, slot_t first, const struct iovec 
     io_begin(&read->request);
 }
 
-int store_read_end(struct store_read *read)
+int store_read_end_late(struct store_read *read)
 {
     struct io_request *request = &read->request;
     int error = io_end(request);
 
-    stats_time(HISTOGRAM_READ, clock_now_ns() - read->begun_ns);
     parts_end(PART_IO);
     file_was_read(&store_of(read->first)->file, request->offset, request->done);
     inflight_end(&inflight);
     count_transfer(STAT_BYTES_READ, request, error);
     trace_io(TRACE_READ, read->first, request->done, read->begun_ns, error);
+    return error;
+}
+
+int store_read_end(struct store_read *read)
+{
+    int error = store_read_end_late(read);
+
+    stats_time(HISTOGRAM_READ, clock_now_ns() - read->begun_ns);
     return error;
 }
 

@@ -112,6 +112,9 @@ void store_read_begin(struct store_read *read, slot_t first, const struct iovec 
                       unsigned buffer_count);
 int store_read_end(struct store_read *read) must_check;
 
+/* The same for a read that may have ended long ago: how long it took is not counted. */
+int store_read_end_late(struct store_read *read) must_check;
+
 /* Both at once. */
 int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count) must_check;
 

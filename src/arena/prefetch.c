@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The states of a place for a prefetch:
+ *
+ *   free --prefetch_begin()--> taken --> ready --prefetch_take(), drop()--> taken --> free
+ *
+ * A place is taken when it has neither a range nor its bit among the free ones. Whoever sets or
+ * clears the range of a ready one by compare-and-swap has it.
+ */
+#include "arena/prefetch.h"
+
+#include "arena/evict.h"
+#include "arena/region.h"
+#include "base/bits.h"
+#include "base/meta.h"
+#include "base/page.h"
+#include "object/pool.h"
+#include "observe/parts.h"
+#include "observe/status.h"
+
+#include <errno.h>
+
+#define PREFETCHES 8
+
+/* Reads of one prefetch: all of them together leave half of those that may be in flight to others.
+ */
+#define PREFETCH_READS 4
+
+/* One that nobody wanted while this part of what is resident left has been made for nothing. */
+#define STALE_SHARE 8
+
+struct prefetch {
+    _Atomic uint64_t range; /* the first page, and above it where it ends; 0: it is not ready */
+    uint32_t begun;         /* by the eviction clock */
+    object_t first, end;
+    uint32_t held;                    /* frames */
+    frame_t frames[STREAM_AHEAD_MAX]; /* of each page; FRAME_NONE: it was not read */
+    slot_t slots[STREAM_AHEAD_MAX];   /* it had when the read was begun */
+    struct frame_run runs[STREAM_AHEAD_MAX];
+    struct reads reads;
+};
+
+static struct {
+    struct prefetch *places;
+    _Atomic uint64_t free;
+    _Atomic uint32_t held; /* frames of all */
+} all;
+
+int prefetch_init(void)
+{
+    all.places = meta_reserve(PREFETCHES * sizeof(*all.places));
+    if (!all.places)
+        return -ENOMEM;
+    meta_charge(sizeof(*all.places));
+    atomic_store(&all.free, (UINT64_C(1) << PREFETCHES) - 1);
+    return 0;
+}
+
+uint32_t prefetch_pages(void)
+{
+    return atomic_load_explicit(&all.held, memory_order_relaxed);
+}
+
+static uint64_t range_word(object_t first, object_t end)
+{
+    return (uint64_t)end << 32 | first;
+}
+
+static bool overlaps(uint64_t range, object_t first, object_t end)
+{
+    return (object_t)range < end && (object_t)(range >> 32) > first;
+}
+
+static frame_t *frame_of(struct prefetch *prefetch, object_t page)
+{
+    return &prefetch->frames[page - prefetch->first];
+}
+
+/* ---- Giving up ---- */
+
+/* Its reads have ended. What is left in it was read for nothing. */
+static void release(struct prefetch *prefetch)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < prefetch->end - prefetch->first; i++) {
+        if (prefetch->frames[i] == FRAME_NONE)
+            continue;
+        frame_put_free((struct frame_run){prefetch->frames[i], 1});
+        left++;
+    }
+    stats_add(STAT_OBJECTS_READ_AHEAD, left);
+    atomic_fetch_sub(&all.held, prefetch->held);
+    bits_put(&all.free, (size_t)(prefetch - all.places));
+}
+
+/* Have a ready one; false: it is another's. */
+static bool have(struct prefetch *prefetch, uint64_t range)
+{
+    return range && atomic_compare_exchange_strong(&prefetch->range, &range, 0);
+}
+
+static uint32_t drop(struct prefetch *prefetch)
+{
+    uint32_t pages;
+
+    if (!have(prefetch, atomic_load(&prefetch->range)))
+        return 0;
+    pages = prefetch->held;
+    if (reads_end_late(&prefetch->reads)) {
+        /* Nobody wanted what cannot be read. */
+    }
+    release(prefetch);
+    return pages;
+}
+
+uint32_t prefetch_drop_all(void)
+{
+    uint32_t pages = 0;
+
+    for (unsigned i = 0; i < PREFETCHES; i++)
+        pages += drop(&all.places[i]);
+    return pages;
+}
+
+static void drop_stale(void)
+{
+    uint64_t patience = pool_resident_count() / STALE_SHARE;
+
+    for (unsigned i = 0; i < PREFETCHES; i++) {
+        struct prefetch *prefetch = &all.places[i];
+        if (atomic_load(&prefetch->range) && evict_clock() - prefetch->begun > patience)
+            drop(prefetch);
+    }
+}
+
+/* ---- Beginning ---- */
+
+static bool is_under_way(object_t first, object_t end)
+{
+    for (unsigned i = 0; i < PREFETCHES; i++)
+        if (overlaps(atomic_load(&all.places[i].range), first, end))
+            return true;
+    return false;
+}
+
+/* Where the content of a page is, if it is to be read. Nobody keeps the owner of the object from
+ * changing that; then what is read is wrong, and found out to be when the object is touched. */
+static slot_t wanted_slot(object_t page)
+{
+    if (object_state_of(object_load(object_of(page))) != OBJECT_EVICTED)
+        return SLOT_GONE;
+    return __atomic_load_n(&objects.slots[page], __ATOMIC_RELAXED);
+}
+
+/* Find out what is to be read, from up to so many places in the stores. Returns its pages. */
+static uint32_t find_wanted(struct prefetch *prefetch)
+{
+    slot_t last = SLOT_NONE;
+    uint32_t count = 0;
+    unsigned reads = 0;
+
+    for (object_t page = prefetch->first; page < prefetch->end; page++) {
+        slot_t slot = wanted_slot(page);
+        prefetch->slots[page - prefetch->first] = slot;
+        if (slot == SLOT_GONE)
+            continue;
+        if (slot != SLOT_NONE) {
+            reads += slot != last + 1;
+            last = slot;
+        }
+        if (reads > PREFETCH_READS) {
+            prefetch->end = page;
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+static void begin_reads(struct prefetch *prefetch)
+{
+    const struct frame_run *run = prefetch->runs;
+    uint32_t used = 0;
+    int error = 0;
+
+    reads_start(&prefetch->reads);
+    for (uint32_t i = 0; i < prefetch->end - prefetch->first; i++) {
+        frame_t *frame = &prefetch->frames[i];
+        *frame = FRAME_NONE;
+        if (prefetch->slots[i] == SLOT_GONE)
+            continue;
+        *frame = run->first + used++;
+        if (used == run->count) {
+            run++;
+            used = 0;
+        }
+        if (!error)
+            error = reads_add(&prefetch->reads, prefetch->slots[i], frame_address(*frame));
+    }
+    reads_begin(&prefetch->reads);
+}
+
+static bool begin_with(struct prefetch *prefetch)
+{
+    uint32_t count = find_wanted(prefetch);
+
+    if (!count || prefetch_pages() + count > supply_ahead_limit() ||
+        !supply_try(count, prefetch->runs, STREAM_AHEAD_MAX))
+        return false;
+    prefetch->held = count;
+    prefetch->begun = evict_clock();
+    atomic_fetch_add(&all.held, count);
+    begin_reads(prefetch);
+    return true;
+}
+
+void prefetch_begin(object_t first, object_t end)
+{
+    struct prefetch *prefetch;
+    int place;
+
+    drop_stale();
+    if (is_under_way(first, end) || (place = bits_take(&all.free)) < 0)
+        return;
+    prefetch = &all.places[place];
+    prefetch->first = first;
+    prefetch->end = (object_t)min_u64(end, (uint64_t)first + STREAM_AHEAD_MAX);
+    if (begin_with(prefetch))
+        atomic_store(&prefetch->range, range_word(prefetch->first, prefetch->end));
+    else
+        bits_put(&all.free, (size_t)place);
+}
+
+/* ---- Ending ---- */
+
+struct prefetch *prefetch_take(object_t object, object_t *first, object_t *end)
+{
+    for (unsigned i = 0; i < PREFETCHES; i++) {
+        struct prefetch *prefetch = &all.places[i];
+        uint64_t range = atomic_load(&prefetch->range);
+        if (!overlaps(range, object, object + 1) || !have(prefetch, range))
+            continue;
+        *first = prefetch->first;
+        *end = prefetch->end;
+        return prefetch;
+    }
+    return NULL;
+}
+
+static bool holds(object_t page, const void *content)
+{
+    if (objects.slots[page] == SLOT_NONE)
+        return page_is_zero(content);
+    return store_page_checksum(content) == objects.pages[page].checksum;
+}
+
+/* Whether all pages of an object, which this thread owns, were read as they are. */
+static bool has_content(struct prefetch *prefetch, object_t object)
+{
+    object_t end = object + object_pages(object);
+
+    if (object < prefetch->first || end > prefetch->end)
+        return false;
+    for (object_t page = object; page < end; page++) {
+        frame_t frame = *frame_of(prefetch, page);
+
+        if (objects.slots[page] == SLOT_GONE)
+            continue;
+        if (frame == FRAME_NONE || !holds(page, frame_address(frame)))
+            return false;
+    }
+    return true;
+}
+
+/* The frames of its pages are the work's. */
+static void hand_over(struct prefetch *prefetch, struct work *work, object_t object)
+{
+    for (object_t page = object; page < object + work->step; page++) {
+        if (objects.slots[page] == SLOT_GONE)
+            continue;
+        work_add_frame(work, *frame_of(prefetch, page));
+        *frame_of(prefetch, page) = FRAME_NONE;
+    }
+}
+
+static void add_beside(struct prefetch *prefetch, struct work *work, object_t object)
+{
+    uint64_t word;
+
+    if (!work_has_room(work, object) || !work_claim(object, OBJECT_EVICTED, &word))
+        return;
+    if (has_content(prefetch, object)) {
+        work_add(work, object, word);
+        hand_over(prefetch, work, object);
+    } else {
+        object_publish(object, OBJECT_EVICTED, object_where_of(word));
+    }
+}
+
+static struct work *make_work(struct prefetch *prefetch, object_t touched, uint64_t word)
+{
+    struct work *work = work_take(touched, prefetch->first);
+
+    for (object_t object = prefetch->first; object + work->step <= prefetch->end;
+         object += work->step) {
+        if (object != touched) {
+            add_beside(prefetch, work, object);
+            continue;
+        }
+        work_add(work, object, word);
+        hand_over(prefetch, work, object);
+    }
+    work->source = reads_source(&prefetch->reads);
+    return work;
+}
+
+struct work *prefetch_end(struct prefetch *prefetch, object_t object, uint64_t word)
+{
+    int error = reads_end_late(&prefetch->reads);
+    struct work *work = NULL;
+
+    /* The region may be another one by now, with objects of another size. */
+    if (!error && (object - prefetch->first) % object_pages(object) == 0 &&
+        has_content(prefetch, object))
+        work = make_work(prefetch, object, word);
+    parts_end(PART_CHECK);
+    release(prefetch);
+    return work;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/reads.h"
+
+#include <errno.h>
+#include <string.h>
+
+void reads_start(struct reads *reads)
+{
+    reads->buffer_count = 0;
+    reads->buffers_begun = 0;
+    reads->run_count = 0;
+    reads->count = 0;
+    reads->unpacked = false;
+}
+
+void reads_begin(struct reads *reads)
+{
+    unsigned from = reads->buffers_begun;
+
+    if (reads->buffer_count == from)
+        return;
+    store_read_begin(&reads->reads[reads->count++], reads->run_first, &reads->buffers[from],
+                     reads->buffer_count - from);
+    reads->buffers_begun = reads->buffer_count;
+    reads->run_count = 0;
+}
+
+static int end_all(struct reads *reads, int (*end)(struct store_read *read))
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < reads->count; i++) {
+        int one = end(&reads->reads[i]);
+        error = error ? error : one;
+    }
+    reads->count = 0;
+    return error;
+}
+
+int reads_end(struct reads *reads)
+{
+    return end_all(reads, store_read_end);
+}
+
+int reads_end_late(struct reads *reads)
+{
+    return end_all(reads, store_read_end_late);
+}
+
+static void append(struct reads *reads, char *page)
+{
+    bool first = reads->buffer_count == reads->buffers_begun;
+    struct iovec *last = first ? NULL : &reads->buffers[reads->buffer_count - 1];
+
+    if (last && (char *)last->iov_base + last->iov_len == page)
+        last->iov_len += PAGE_SIZE;
+    else
+        reads->buffers[reads->buffer_count++] = (struct iovec){page, PAGE_SIZE};
+}
+
+static bool goes_on(const struct reads *reads, slot_t slot)
+{
+    return reads->run_count && reads->run_count < STORE_RUN_MAX &&
+           slot == reads->run_first + reads->run_count;
+}
+
+int reads_add(struct reads *reads, slot_t slot, char *page)
+{
+    int error = 0;
+
+    if (slot == SLOT_NONE) {
+        memset(page, 0, PAGE_SIZE);
+        return 0;
+    }
+    error = store_read_packed(slot, page);
+    if (error != -ENOENT) {
+        reads->unpacked = true;
+        return error;
+    }
+    error = 0;
+    if (!goes_on(reads, slot)) {
+        reads_begin(reads);
+        if (reads->count == READS_MAX)
+            error = reads_end(reads);
+        reads->run_first = slot;
+    }
+    reads->run_count++;
+    append(reads, page);
+    return error;
+}
+
+enum trace_kind reads_source(const struct reads *reads)
+{
+    if (reads->buffers_begun)
+        return TRACE_FAULT_READ;
+    return reads->unpacked ? TRACE_FAULT_PACKED : TRACE_FAULT_FRESH;
+}
