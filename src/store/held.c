@@ -105,11 +105,12 @@ const uint64_t *held_by(unsigned member, uint64_t *words)
     return row_of(member);
 }
 
-struct held_word held_count(unsigned end, unsigned but, uint64_t at)
+/* Where most members hold the same, as the children of one process do, few have to be looked at. */
+struct held_word held_count(unsigned end, unsigned but, uint64_t at, uint64_t asked)
 {
     struct held_word count = {0, 0};
 
-    for (unsigned member = 0; member < end; member++) {
+    for (unsigned member = 0; member < end && asked & ~count.several; member++) {
         uint64_t word = member != but && at < held.ends[member] ? row_of(member)[at] : 0;
 
         count.several |= count.any & word;

@@ -22,11 +22,11 @@ bool held_remove(unsigned member, uint64_t first, uint64_t count) must_check;
 const uint64_t *held_by(unsigned member, uint64_t *words);
 
 /* Of the 64 slots of such a word, which any of the members below `end` hold, and which several do;
- * but for one, who does not count (`end`: all do). */
+ * but for one, who does not count (`end`: all do). Only the slots in `asked` need to be right. */
 struct held_word {
     uint64_t any, several;
 };
-struct held_word held_count(unsigned end, unsigned but, uint64_t at);
+struct held_word held_count(unsigned end, unsigned but, uint64_t at, uint64_t asked);
 
 /* One member holds what the other does, or nothing any more. */
 void held_copy(unsigned to, unsigned from);

@@ -272,7 +272,7 @@ static void forget_shared(void)
 
 static void recount_word(struct unit *unit, uint64_t at)
 {
-    struct held_word held = held_count(member_count(), member_count(), at);
+    struct held_word held = held_count(member_count(), member_count(), at, UINT64_MAX);
     unsigned first, count;
 
     unit->used = (uint16_t)(unit->used + __builtin_popcountll(held.any));
@@ -517,7 +517,7 @@ static void drop_shared(unsigned member, uint64_t first, uint64_t count)
     unsigned offset, run;
 
     if (shared)
-        set_shared(at, mask, shared & held_count(member_count(), member, at).several);
+        set_shared(at, mask, shared & held_count(member_count(), member, at, shared).several);
     while ((run = next_run(&last, &offset)))
         free_run(at * 64 + offset, run);
 }
