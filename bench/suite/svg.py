@@ -29,9 +29,12 @@ def write(path, width, height, parts):
                    f'height="{height}" role="img">{style()}{"".join(parts)}</svg>\n')
 
 
-def legend(names, y):
+def legend(names, y, drawn=None):
+    """The color of each name that is drawn; no name has another color in another plot."""
     parts, x = [], 20
     for i, name in enumerate(names):
+        if drawn is not None and name not in drawn:
+            continue
         label = rivals.title(name)
         parts.append(f'<rect class="b c{i % len(COLORS)}" x="{x}" y="{y - 10}" width="11" height="11"/>')
         parts.append(text(x + 16, y, label))
@@ -57,7 +60,7 @@ def bars(results, workloads, names, path):
             parts.append(text(276 + length, y + 12, f'{table.short(results.median(w, name))} {w.unit}{beyond}'))
             y += 15
         y += 12
-    write(path, 920, y + 10, parts)
+    write(path, 960, y + 10, parts)
 
 
 def curve(points, index):
@@ -84,7 +87,7 @@ def latency(results, w, names, path):
         return
     low, high = min(min(c) for c in curves.values()) - 1, max(max(c) for c in curves.values()) + 1
     top = max(max(c.values()) for c in curves.values())
-    parts = [text(20, 26, f'{w.label}: how long one operation took', 'h'), *legend(list(names), 50)]
+    parts = [text(20, 26, f'{w.label}: how long one operation took', 'h'), *legend(names, 50, curves)]
     for power in range(2, 11):
         at = 4 * math.log2(10 ** power)
         if low <= at <= high:
@@ -97,9 +100,19 @@ def latency(results, w, names, path):
     write(path, 820, 330, parts)
 
 
+def rate_text(power):
+    return f'{10 ** (power % 3)}{["", " k", " M", " G"][power // 3]}' if 0 <= power < 12 else f'1e{power}'
+
+
+def time_step(longest):
+    """Round steps of which some four to eight make up the whole."""
+    unit = 10 ** math.floor(math.log10(longest / 4))
+    return max(unit * m for m in (1, 2, 5) if unit * m <= longest / 4)
+
+
 def series(run):
     """At most 100 points of (seconds, operations a second)."""
-    counts, step = run['intervals'], run['interval_ns'] / 1e9
+    counts, step = run['intervals'][:-1], run['interval_ns'] / 1e9  # the last one is no whole one
     each = max(1, math.ceil(len(counts) / 100))
     return [((i + each / 2) * step, sum(counts[i:i + each]) / (len(counts[i:i + each]) * step))
             for i in range(0, len(counts), each)]
@@ -107,18 +120,19 @@ def series(run):
 
 def over_time(results, w, names, path):
     """The last round of each: operations a second, warming up included, by a scale of powers of ten."""
-    curves = {name: series(runs[-1]) for name in names if (runs := [r for r in results.of(w, name) if r.get('intervals')])}
+    curves = {name: series(runs[-1]) for name in names if (runs := [r for r in results.of(w, name) if len(r.get('intervals', [])) > 1])}
     if not curves:
         return
     longest = max(points[-1][0] for points in curves.values()) or 1
     rates = [rate for points in curves.values() for _, rate in points if rate > 0]
     low, high = math.floor(math.log10(min(rates))), math.ceil(math.log10(max(rates)) + 0.01)
-    parts = [text(20, 26, f'{w.label}: operations a second, over time', 'h'), *legend(list(names), 50)]
+    parts = [text(20, 26, f'{w.label}: operations a second, over time', 'h'), *legend(names, 50, curves)]
     for power in range(low, high + 1):
         y = 300 - (power - low) / (high - low) * 224
-        parts += [f'<path class="g" d="M60 {y:.1f}H790"/>', text(54, y + 4, f'{10 ** power:,.0f}', anchor='end')]
-    for part in range(5):
-        parts.append(text(60 + part / 4 * 730, 318, f'{longest * part / 4:.2g} s', anchor='middle'))
+        parts += [f'<path class="g" d="M60 {y:.1f}H790"/>', text(54, y + 4, rate_text(power), anchor='end')]
+    step = time_step(longest)
+    for i in range(int(longest / step) + 1):
+        parts.append(text(60 + i * step / longest * 730, 318, f'{i * step:g} s', anchor='middle'))
     for name, points in curves.items():
         scaled = [(60 + t / longest * 730, 300 - (math.log10(max(rate, 10 ** low)) - low) / (high - low) * 224) for t, rate in points]
         parts.append(curve(scaled, names.index(name)))
