@@ -8,6 +8,7 @@
 
 #include "arena/commit.h"
 #include "arena/config.h"
+#include "arena/defer.h"
 #include "arena/discard.h"
 #include "arena/evict.h"
 #include "arena/fault.h"
@@ -123,6 +124,8 @@ static int start_memory(uint64_t ram)
         error = work_init();
     if (!error)
         error = prefetch_init();
+    if (!error)
+        error = defer_init();
     if (!error)
         error = arena_apply_budget(ram);
     if (error) {

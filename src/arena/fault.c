@@ -16,6 +16,7 @@
 #include "arena/fill.h"
 #include "arena/gate.h"
 #include "arena/guest.h"
+#include "arena/pack.h"
 #include "arena/region.h"
 #include "arena/serve.h"
 #include "arena/share.h"
@@ -357,6 +358,8 @@ static void count_fault(uint64_t start)
     uint64_t waited = supply_take_spent();
 
     stats_time(cost >= COST_PACKED ? HISTOGRAM_MAJOR : HISTOGRAM_MINOR, ns);
+    if (cost >= COST_PACKED)
+        pack_note_time(cost == COST_PACKED, ns);
     if (cost >= COST_MASKED || waited)
         stats_add(STAT_SWAP_NS, cost >= COST_MASKED ? ns : waited);
 }

@@ -187,7 +187,10 @@ static int read_frames(struct work *work, const struct fill_wish *wish)
     if (!error)
         reads_begin(&work->reads);
     begin_next(wish, work->touched, work->spans[0].first, work_end(work));
-    supply_meanwhile(work_live_pages(work));
+    if (work->reads.buffers_begun) {
+        supply_meanwhile(work_live_pages(work));
+        pack_meanwhile();
+    }
     last_error = reads_end(&work->reads);
     work->source = reads_source(&work->reads);
     error = error ? error : last_error;

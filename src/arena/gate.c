@@ -45,9 +45,14 @@ void gate_leave(void)
         futex_wake_all(&gate);
 }
 
+uint32_t gate_count(void)
+{
+    return atomic_load_explicit(&gate, memory_order_relaxed) & ~CLOSED;
+}
+
 bool gate_alone(void)
 {
-    return (atomic_load_explicit(&gate, memory_order_relaxed) & ~CLOSED) <= 1;
+    return gate_count() <= 1;
 }
 
 void gate_close(void)

@@ -11,6 +11,9 @@
 void gate_enter(void);
 void gate_leave(void);
 
+/* How many are inside, at this moment. */
+uint32_t gate_count(void);
+
 /* Whether nobody else is inside, at this moment. */
 bool gate_alone(void) must_check;
 

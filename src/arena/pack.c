@@ -12,19 +12,26 @@
  * Of each kind there is a density, faults for each page that would have been more; the share moves
  * to where a page of memory saves more time.
  *
- * A page that leaves for the first time goes there while it grows. When it has all that it should
- * have, only pages that have left before take the place of others: so one that is filled once and
- * never used again, or a scan, pushes nothing out.
+ * A page that leaves for the first time goes there while it grows, if it is packed in less time
+ * than it is written in; all that are missed do, too. When it has all that it should have, only
+ * pages that have left before take the place of others: so one that is filled once and never used
+ * again, or a scan, pushes nothing out.
+ *
+ * What is missed is packed later, by a thread that waits for its own read (defer.c).
  */
 #include "arena/pack.h"
 
+#include "arena/defer.h"
 #include "arena/evict.h"
+#include "arena/gate.h"
 #include "arena/region.h"
 #include "arena/supply.h"
+#include "base/clock.h"
 #include "object/budget.h"
 #include "object/pool.h"
 #include "store/packed.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 /* Less than this is not divided, unless it was asked for. */
@@ -37,12 +44,16 @@
 #define SHARE_MAX   48
 
 /* Faults between two looks at the share. What "a little more" is: this part of memory, or of the
- * window, where a loop that does not fit by far gains nothing until all of it fits. What a fault
- * that reads from the file costs more than one that unpacks, in units of the latter. */
+ * window, where a loop that does not fit by far gains nothing until all of it fits. */
 #define PERIOD        2048
 #define LITTLE        8
 #define LITTLE_WINDOW 2
-#define COST          2
+
+/* Means of times follow the last so many. What took longer than this was interrupted, or waited for
+ * a device that others use, too: then it says no more than that it took long. */
+#define TIME_WEIGHT   64
+#define PACK_NS_MOST  50000
+#define FAULT_NS_MOST 10000000
 
 /* This part of what memory holds was left "soon", and one of so many others enters. */
 #define SOON 4
@@ -52,6 +63,9 @@
 #define CONDENSE_EVERY 16
 #define CONDENSE       6
 
+/* One of so many reads packs a page while more threads are at faults than there are processors. */
+#define BUSY_EVERY 8
+
 /* Free segments that are kept: what some steps of eviction fill. */
 #define FREE_LOW 8
 
@@ -59,6 +73,11 @@
 #define SCORE_BAD 16
 #define SCORE_MAX 32
 #define TRY_EVERY 16
+
+/* Of pages that leave first and are written faster than packed, so many in a row are packed all the
+ * same, to know what it takes. */
+#define FIRST_RUN   16
+#define FIRST_EVERY 1024
 
 static struct {
     bool asked;                    /* for whatever budget */
@@ -68,7 +87,10 @@ static struct {
     struct store_task task;
     _Atomic bool pending;                                  /* the task is on its way or runs */
     _Atomic uint32_t faults, memory_misses, window_misses; /* of this period */
-    _Atomic uint32_t tries, lots, hits;
+    _Atomic uint32_t tries, first_tries, turns, lots, hits;
+    unsigned processors;
+    _Atomic uint32_t pack_ns;         /* what packing a page that leaves first takes, lately */
+    _Atomic uint32_t hit_ns, read_ns; /* what faults take that find their page here, or in a file */
 } pack;
 
 static enum codec codec_of(int compress)
@@ -85,11 +107,19 @@ static enum codec codec_of(int compress)
     }
 }
 
+static unsigned count_processors(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
 int pack_start(int compress, uint64_t max_pages)
 {
     pack.asked = compress == USWAP_COMPRESS_LZ4 || compress == USWAP_COMPRESS_ZSTD;
     atomic_store(&pack.share, SHARE_START);
     packed_on_progress(supply_notify);
+    pack.processors = count_processors();
     return store_open_packed(codec_of(compress), max_pages * PAGE_SIZE);
 }
 
@@ -204,17 +234,32 @@ static void move_share(int step)
 /* One of eight more must speak for a change. */
 static void look_at_share(void)
 {
-    uint64_t resident = pool_resident_count(), content = packed_pages();
-    uint64_t memory = (uint64_t)packed_segments() * PACKED_SEGMENT_PAGES;
-    uint64_t more = content > memory ? content - memory : 0;
-    uint64_t gain = COST * more * resident * atomic_exchange(&pack.memory_misses, 0);
-    uint64_t loss = memory * (resident + content) * atomic_exchange(&pack.window_misses, 0) *
-                    LITTLE_WINDOW / LITTLE;
+    double resident = (double)pool_resident_count(), content = (double)packed_pages();
+    double memory = (double)packed_segments() * PACKED_SEGMENT_PAGES;
+    double hit = atomic_load(&pack.hit_ns), read = atomic_load(&pack.read_ns);
+    double saved = read > hit ? read - hit : 0, more = content > memory ? content - memory : 0;
+    double gain = saved * more * resident * atomic_exchange(&pack.memory_misses, 0);
+    double loss = hit * memory * (resident + content) * atomic_exchange(&pack.window_misses, 0) *
+                  LITTLE_WINDOW / LITTLE;
 
-    if (gain > loss + loss / 8)
+    if (gain > loss * 9 / 8)
         move_share(1);
-    else if (loss > gain + gain / 8)
+    else if (loss > gain * 9 / 8)
         move_share(-1);
+}
+
+/* The mean moves a part of the way to one more. */
+static void follow(_Atomic uint32_t *mean, uint64_t ns)
+{
+    int64_t old = atomic_load_explicit(mean, memory_order_relaxed);
+    int64_t now = old + ((int64_t)ns - old) / TIME_WEIGHT;
+
+    atomic_store_explicit(mean, (uint32_t)now, memory_order_relaxed);
+}
+
+void pack_note_time(bool packed, uint64_t ns)
+{
+    follow(packed ? &pack.hit_ns : &pack.read_ns, min_u64(ns, FAULT_NS_MOST));
 }
 
 static void count_fault(void)
@@ -250,9 +295,23 @@ static void keep_score(struct region *region, bool packed)
         atomic_store_explicit(&region->pack_score, score, memory_order_relaxed);
 }
 
+/* Whether pages that leave for the first time are packed in less time than they are written in. */
+static bool first_pays(void)
+{
+    uint32_t packing = atomic_load_explicit(&pack.pack_ns, memory_order_relaxed);
+
+    return pack.asked || packing < store_write_ns() ||
+           atomic_fetch_add(&pack.first_tries, 1) % FIRST_EVERY < FIRST_RUN;
+}
+
+static bool is_growing(void)
+{
+    return packed_segments() < target_segments();
+}
+
 static bool may_enter(bool again)
 {
-    if (!again && packed_segments() >= target_segments())
+    if (!again && (!is_growing() || !first_pays()))
         return false;
     if (packed_free_segments() < FREE_LOW / 2)
         atomic_store_explicit(&pack.wanted, true, memory_order_relaxed);
@@ -263,11 +322,15 @@ slot_t pack_page(object_t page, const void *content, uint64_t checksum, bool aga
 {
     struct region *region = packed_is_on() ? region_of(page) : NULL;
     slot_t slot = SLOT_NONE;
+    uint64_t start;
     bool packed;
 
     if (!region || !worth_trying(region) || !may_enter(again))
         return SLOT_NONE;
+    start = clock_now_ns();
     packed = store_pack(content, checksum, again, &slot);
+    if (!again)
+        follow(&pack.pack_ns, min_u64(clock_now_ns() - start, PACK_NS_MOST));
     keep_score(region, packed);
     return packed ? slot : SLOT_NONE;
 }
@@ -281,20 +344,63 @@ static bool is_better(uint32_t distance, uint64_t reach)
     return distance < reach && atomic_fetch_add(&pack.lots, 1) % SOON == 0;
 }
 
+/* While there is more to come all pages enter; then those that a little more would have held. */
+static bool should_enter(uint32_t distance, uint64_t reach)
+{
+    if (is_growing())
+        return true;
+    return distance < reach + reach / LITTLE && is_better(distance, reach);
+}
+
 void pack_note_miss(object_t page, const void *content, uint32_t distance)
 {
     uint64_t reach = pool_resident_count() + packed_pages();
     struct region *region = region_of(page);
 
-    if (distance >= reach + reach / LITTLE || !packed_is_on() || !region)
+    if (!packed_is_on() || !region)
         return;
-    atomic_fetch_add(&pack.memory_misses, 1);
-    count_fault();
-    if (!is_better(distance, reach) || !worth_trying(region))
+    if (distance < reach + reach / LITTLE) {
+        atomic_fetch_add(&pack.memory_misses, 1);
+        count_fault();
+    }
+    if (!should_enter(distance, reach) || !worth_trying(region))
         return;
     if (may_enter(true))
-        keep_score(region,
-                   store_keep_packed(objects.slots[page], content, objects.pages[page].checksum));
+        defer_put(page, content);
     if (atomic_load_explicit(&pack.wanted, memory_order_relaxed))
         start_task();
+}
+
+static bool keep(const struct deferred *deferred)
+{
+    struct packed_page packed;
+    uint64_t word;
+
+    if (!codec_pack(deferred->content, true, &packed))
+        return false;
+    if (defer_claim(deferred, &word)) {
+        if (!packed_has(deferred->slot))
+            store_keep_packed(deferred->slot, &packed, deferred->checksum);
+        defer_publish(deferred, word);
+    }
+    codec_release(&packed);
+    return true;
+}
+
+/* While more threads are at faults than there are processors, to pack takes time from those that
+ * could run. */
+static bool may_pack_now(void)
+{
+    return gate_count() <= pack.processors || atomic_fetch_add(&pack.turns, 1) % BUSY_EVERY == 0;
+}
+
+void pack_meanwhile(void)
+{
+    struct deferred *deferred = may_pack_now() ? defer_take() : NULL;
+    struct region *region = deferred ? region_of(deferred->page) : NULL;
+
+    if (region)
+        keep_score(region, keep(deferred));
+    if (deferred)
+        defer_done(deferred);
 }

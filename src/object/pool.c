@@ -170,6 +170,21 @@ void pool_add(object_t first, uint32_t count, uint64_t flags)
     lock_drop(&pool.lock);
 }
 
+void pool_put_back(object_t object, uint64_t word)
+{
+    struct ring *ring = ring_of(word);
+    uint32_t sequence = object_where_of(word);
+    uint64_t flags = word & (OBJECT_HOT | OBJECT_AHEAD | OBJECT_CLEAN_MASK);
+
+    lock_take(&pool.lock);
+    if (sequence - ring->head >= ring_count(ring)) {
+        ring_make_room(ring, clean_resident);
+        sequence = push_resident(ring, object);
+    }
+    object_publish(object, OBJECT_RESIDENT | flags, sequence);
+    lock_drop(&pool.lock);
+}
+
 void pool_add_masked(object_t object, frame_t first)
 {
     lock_take(&pool.lock);

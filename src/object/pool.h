@@ -29,6 +29,10 @@ int pool_set_budget(uint64_t pages) must_check;
  * mark of OBJECT_CLEAN_MASK. */
 void pool_add(object_t first, uint32_t count, uint64_t flags);
 
+/* A RESIDENT object that the caller owns for a moment, and which had this word, is again as it was:
+ * in its place, unless somebody has passed it over meanwhile. */
+void pool_put_back(object_t object, uint64_t word);
+
 /* Make an object MASKED that the caller owns and whose content is in frames from first. It keeps
  * OBJECT_HOT and OBJECT_AHEAD. */
 void pool_add_masked(object_t object, frame_t first);

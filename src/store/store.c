@@ -38,12 +38,20 @@ _Static_assert(STORE_RUN_MAX <= IO_BUFFERS_MAX, "a run is one request");
 struct store stores[USWAP_MAX_STORES];
 unsigned stores_count;
 
+/* A mean of times follows the last so many writes, of those that were begun with many pages in
+ * flight. */
+#define WRITE_WEIGHT  8
+#define WRITE_MANY    64
+#define WRITE_NS_MOST 10000000
+
 /* Members looked at by one fork whether they live. */
 #define FORK_LOOKS 32
 
 static uint64_t capacity;
 static struct inflight inflight;
 static _Atomic unsigned writes_in_flight;
+static _Atomic uint32_t pages_in_flight; /* of writes */
+static _Atomic uint32_t write_ns;        /* what a page took lately, where many were in flight */
 
 /* The member that a fork is about to make. */
 static unsigned child;
@@ -330,17 +338,10 @@ bool store_pack(const void *page, uint64_t checksum, bool dense, slot_t *slot)
     return kept;
 }
 
-bool store_keep_packed(slot_t slot, const void *page, uint64_t checksum)
+void store_keep_packed(slot_t slot, const struct packed_page *packed, uint64_t checksum)
 {
-    struct packed_page packed;
-    bool kept;
-
-    if (!codec_pack(page, true, &packed))
-        return false;
-    kept = packed_put(slot, &packed, checksum, true);
-    codec_release(&packed);
-    stats_add(STAT_PAGES_PACKED, kept);
-    return kept;
+    if (packed_put(slot, packed, checksum, true))
+        stats_add(STAT_PAGES_PACKED, 1);
 }
 
 int store_read_packed(slot_t slot, void *page)
@@ -443,12 +444,32 @@ static void judge(struct store *store, int error)
                 fmt_errno(error, name));
 }
 
+/* Where many pages are in flight, the device gets through them in the time that the last one takes.
+ */
+static void note_write(const struct store_write *write, uint64_t took)
+{
+    uint32_t mean = atomic_load_explicit(&write_ns, memory_order_relaxed);
+    uint32_t one = (uint32_t)min_u64(took / write->in_flight, WRITE_NS_MOST);
+
+    if (write->in_flight >= WRITE_MANY)
+        atomic_store_explicit(&write_ns,
+                              mean ? mean - mean / WRITE_WEIGHT + one / WRITE_WEIGHT : one,
+                              memory_order_relaxed);
+    atomic_fetch_sub(&pages_in_flight, write->count);
+}
+
+uint32_t store_write_ns(void)
+{
+    return atomic_load_explicit(&write_ns, memory_order_relaxed);
+}
+
 static void write_ended(struct io_request *request, int error)
 {
     struct store_write *write = write_of(request);
     struct store *store = store_of(write->first);
 
     stats_time(HISTOGRAM_WRITE, clock_now_ns() - write->submitted_ns);
+    note_write(write, clock_now_ns() - write->submitted_ns);
     count_transfer(STAT_BYTES_WRITTEN, request, error);
     trace_io(TRACE_WRITE, write->first, request->done, write->submitted_ns, error);
     judge(store, error);
@@ -465,6 +486,7 @@ void store_submit(struct store_write *write)
     else
         inflight_begin(&inflight);
     atomic_fetch_add(&writes_in_flight, 1);
+    write->in_flight = atomic_fetch_add(&pages_in_flight, write->count) + write->count;
     write->submitted_ns = clock_now_ns();
     write->request = make_request(IO_WRITE, write->first, write->buffers, write->buffer_count);
     write->request.complete = write_ended;

@@ -85,14 +85,14 @@ uint64_t store_page_checksum(const void *page);
 /*
  * Compressed RAM before the files (packed.h): with the codec and up to so many bytes; once, after
  * store_open(). store_pack: take a slot for a page that shrinks, and keep it there; dense: as small
- * as it can be; false: it does not shrink, or there is no room. store_keep_packed: keep a page
- * there that its slot's file has, too. Either with the checksum of the page, which is compared
- * before it is written to the file. store_read_packed: what a slot holds, if it is there.
- * -ENOENT: it is not; -EBADMSG: it is damaged.
+ * as it can be; false: it does not shrink, or there is no room. store_keep_packed: keep a packed
+ * page there, if there is room, that its slot's file has, too. Either with the checksum of the
+ * page, which is compared before it is written to the file. store_read_packed: what a slot holds,
+ * if it is there. -ENOENT: it is not; -EBADMSG: it is damaged.
  */
 int store_open_packed(enum codec codec, uint64_t bytes) must_check;
 bool store_pack(const void *page, uint64_t checksum, bool dense, slot_t *slot) must_check;
-bool store_keep_packed(slot_t slot, const void *page, uint64_t checksum) must_check;
+void store_keep_packed(slot_t slot, const struct packed_page *packed, uint64_t checksum);
 int store_read_packed(slot_t slot, void *page) must_check;
 
 /* A read that was begun. The caller owns the memory and what it points to until it has ended. */
@@ -132,6 +132,7 @@ struct store_write {
     void (*done)(struct store_write *write, int error);
     /* The store's own. */
     uint64_t submitted_ns;
+    unsigned in_flight; /* pages, with these, when it was submitted */
     struct io_request request;
 };
 
@@ -140,6 +141,9 @@ void store_submit(struct store_write *write);
 
 /* Writes handed over whose done() has not been called. */
 unsigned store_writes_in_flight(void);
+
+/* What writing a page takes lately where many wait for it, in ns; 0: it is not known. */
+uint32_t store_write_ns(void);
 
 /*
  * Work for the swap thread, or for the caller when there is none. fork waits for it as for a write:

@@ -10,6 +10,7 @@
 #include "store/packed_log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,12 +246,17 @@ static void make_digits(char *content, uint64_t page)
         content[i] = "0123456789abcdef"[engine_below(&random, 16)];
 }
 
-static void check_digits(uint64_t page)
+static void check_content(uint64_t page, uint64_t like)
 {
     char content[PAGE_SIZE];
 
-    make_digits(content, page);
+    make_digits(content, like);
     expect(memcmp(page_at(page), content, PAGE_SIZE) == 0, "page %lu", (unsigned long)page);
+}
+
+static void check_digits(uint64_t page)
+{
+    check_content(page, page);
 }
 
 static double density(void)
@@ -260,16 +266,25 @@ static double density(void)
     return (double)stats.compressed_bytes / (double)stats.compressed_ram_bytes;
 }
 
-static void what_was_packed_in_haste_becomes_denser(uint64_t unused)
+static void fill_with_digits(void)
 {
-    uint64_t random = engine_seed();
-    double before;
-
     setenv("USWAP_COMPRESS", "auto", 1);
     engine_start(AUTO_RAM, STORE);
     memory = engine_map(AUTO_PAGES * PAGE_SIZE, PAGE_SIZE);
     for (uint64_t page = 0; page < AUTO_PAGES; page++)
         make_digits(page_at(page), page);
+}
+
+/* What is written in less time than it takes to pack it is not packed when it leaves first. */
+static void what_was_packed_in_haste_becomes_denser(uint64_t unused)
+{
+    static struct inject slow = {.writes = true, .count = UINT_MAX, .delay_ns = 1000000};
+    uint64_t random = engine_seed();
+    double before;
+
+    inject_set(&slow);
+    fill_with_digits();
+    inject_set(NULL);
     before = density();
     expect(before > 1.3 && before < 2.2, "%.2f", before);
     for (unsigned i = 0; i < 200000 && density() < 2.6; i++)
@@ -278,6 +293,28 @@ static void what_was_packed_in_haste_becomes_denser(uint64_t unused)
     for (uint64_t page = 0; page < AUTO_PAGES; page++)
         check_digits(page);
     expect(engine_stats().objects_poisoned == 0);
+}
+
+/* Pages are written to, or leave again, between being missed and being packed. */
+static void what_is_missed_enters_and_keeps_content(uint64_t unused)
+{
+    static uint8_t writes[AUTO_PAGES];
+    uint64_t random = engine_seed(), before;
+
+    fill_with_digits();
+    before = engine_stats().bytes_compressed;
+    for (unsigned i = 0; i < (ENGINE_SANITIZED ? 10000 : 60000); i++) {
+        uint64_t page = engine_below(&random, AUTO_PAGES);
+        check_content(page, page + writes[page] * AUTO_PAGES);
+        if (engine_below(&random, 4) == 0)
+            make_digits(page_at(page), page + ++writes[page] * AUTO_PAGES);
+    }
+    expect(engine_stats().bytes_compressed > before + (ENGINE_SANITIZED ? 1 : 16) * MIB);
+    for (uint64_t page = 0; page < AUTO_PAGES; page++)
+        check_content(page, page + writes[page] * AUTO_PAGES);
+    expect(engine_stats().objects_poisoned == 0);
+    expect(uswap_unmap(memory, AUTO_PAGES * PAGE_SIZE) == 0);
+    engine_expect_empty_store();
 }
 
 static const struct engine_case cases[] = {
@@ -292,6 +329,8 @@ static const struct engine_case cases[] = {
     {.name = "damage_is_found", .run = damage_is_found},
     {.name = "what_was_packed_in_haste_becomes_denser",
      .run = what_was_packed_in_haste_becomes_denser},
+    {.name = "what_is_missed_enters_and_keeps_content",
+     .run = what_is_missed_enters_and_keeps_content},
 };
 
 int main(int argc, char **argv)

@@ -165,6 +165,34 @@ static void only_what_may_be_dropped_leaves_with_others(void **state)
     assert_int_equal(object_state_of(object_load(first + 2)), OBJECT_RESIDENT);
 }
 
+/* Whoever owned a resident object for a moment puts it back: it leaves in its turn, also when it
+ * was passed over meanwhile. */
+static void what_is_put_back_leaves_in_its_turn(void **state)
+{
+    object_t first = 4 * CHUNK_PAGES + CHUNK_PAGES / 2, victims[4];
+    uint64_t word;
+
+    drain();
+    for (object_t i = 0; i < 3; i++) {
+        assert_true(object_claim(first + i, object_load(first + i)));
+        pool_add(first + i, 1, 0);
+    }
+    word = object_load(first);
+    assert_true(object_claim(first, word));
+    pool_put_back(first, word);
+    assert_true(object_load(first) == word);
+    assert_int_equal(claim(victims, 1), 1);
+    assert_int_equal(victims[0], first);
+
+    word = object_load(first + 1);
+    assert_true(object_claim(first + 1, word));
+    assert_int_equal(claim(victims, 1), 1);
+    assert_int_equal(victims[0], first + 2);
+    pool_put_back(first + 1, word);
+    assert_int_equal(claim(victims, 2), 1);
+    assert_int_equal(victims[0], first + 1);
+}
+
 /* Victims that can be dropped count by themselves: a small step takes one of them, and more of
  * others. */
 static void a_wish_limits_what_is_dropped(void **state)
@@ -229,6 +257,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(masking_keeps_the_mark_of_read_ahead),
         cmocka_unit_test(clean_objects_of_a_chunk_leave_together),
         cmocka_unit_test(only_what_may_be_dropped_leaves_with_others),
+        cmocka_unit_test(what_is_put_back_leaves_in_its_turn),
         cmocka_unit_test(a_wish_limits_what_is_dropped),
         cmocka_unit_test(a_hot_ring_that_loses_what_it_needs_takes_some),
     };
