@@ -49,6 +49,11 @@ bool defer_put(object_t page, const void *content)
     return true;
 }
 
+unsigned defer_ready(void)
+{
+    return (unsigned)__builtin_popcountll(atomic_load_explicit(&defer.ready, memory_order_relaxed));
+}
+
 struct deferred *defer_take(void)
 {
     int bit = bits_take(&defer.ready);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pages that are to enter compressed RAM, until a thread has time to pack them: copies, in a few
- * places. Any thread inside the gate.
+ * places. Any thread inside the gate, and the swap thread.
  */
 #ifndef USWAP_ARENA_DEFER_H
 #define USWAP_ARENA_DEFER_H
@@ -20,6 +20,9 @@ int defer_init(void) must_check;
 
 /* Note a page that the caller owns, with what its slot holds. false: all places are taken. */
 bool defer_put(object_t page, const void *content);
+
+/* How many wait. */
+unsigned defer_ready(void);
 
 /* One of them, the caller's until defer_done(); NULL: there is none. */
 struct deferred *defer_take(void);

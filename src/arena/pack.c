@@ -17,7 +17,8 @@
  * pages that have left before take the place of others: so one that is filled once and never used
  * again, or a scan, pushes nothing out.
  *
- * What is missed is packed later, by a thread that waits for its own read (defer.c).
+ * What is missed is packed later (defer.c): by the swap thread while a processor is left for it,
+ * else by a thread that waits for its own read.
  */
 #include "arena/pack.h"
 
@@ -63,8 +64,14 @@
 #define CONDENSE_EVERY 16
 #define CONDENSE       6
 
+/* The swap thread packs so many at a time. */
+#define TASK_PAGES 8
+
 /* One of so many reads packs a page while more threads are at faults than there are processors. */
 #define BUSY_EVERY 8
+
+/* Reads that take so many times as long as unpacking are worth avoiding. */
+#define READ_WORTH 2
 
 /* Free segments that are kept: what some steps of eviction fill. */
 #define FREE_LOW 8
@@ -192,10 +199,52 @@ void pack_make_room(void)
         ;
 }
 
+/* ---- Pages that wait ---- */
+
+static void keep_score(struct region *region, bool packed)
+{
+    int score = atomic_load_explicit(&region->pack_score, memory_order_relaxed);
+
+    score += packed ? -1 : 1;
+    if (score >= 0 && score <= SCORE_MAX)
+        atomic_store_explicit(&region->pack_score, score, memory_order_relaxed);
+}
+
+static bool keep(const struct deferred *deferred)
+{
+    struct packed_page packed;
+    uint64_t word;
+
+    if (!codec_pack(deferred->content, true, &packed))
+        return false;
+    if (defer_claim(deferred, &word)) {
+        if (!packed_has(deferred->slot))
+            store_keep_packed(deferred->slot, &packed, deferred->checksum);
+        defer_publish(deferred, word);
+    }
+    codec_release(&packed);
+    return true;
+}
+
+/* Pack one page that waits for that. */
+static bool pack_one(void)
+{
+    struct deferred *deferred = defer_take();
+    struct region *region = deferred ? region_of(deferred->page) : NULL;
+
+    if (region)
+        keep_score(region, keep(deferred));
+    if (deferred)
+        defer_done(deferred);
+    return deferred != NULL;
+}
+
 static void run_task(struct store_task *task)
 {
     (void)task;
     pack_make_room();
+    for (unsigned i = 0; i < TASK_PAGES && pack_one(); i++)
+        ;
     for (unsigned i = 0; i < CONDENSE && packed_is_loose() && packed_condense(); i++)
         ;
     atomic_store(&pack.pending, false);
@@ -286,15 +335,6 @@ static bool worth_trying(const struct region *region)
            atomic_fetch_add(&pack.tries, 1) % TRY_EVERY == 0;
 }
 
-static void keep_score(struct region *region, bool packed)
-{
-    int score = atomic_load_explicit(&region->pack_score, memory_order_relaxed);
-
-    score += packed ? -1 : 1;
-    if (score >= 0 && score <= SCORE_MAX)
-        atomic_store_explicit(&region->pack_score, score, memory_order_relaxed);
-}
-
 /* Whether pages that leave for the first time are packed in less time than they are written in. */
 static bool first_pays(void)
 {
@@ -307,6 +347,15 @@ static bool first_pays(void)
 static bool is_growing(void)
 {
     return packed_segments() < target_segments();
+}
+
+/* What is missed is packed only where that will save as much time again as it takes to unpack. */
+static bool misses_pay(void)
+{
+    uint64_t hit = atomic_load_explicit(&pack.hit_ns, memory_order_relaxed);
+
+    return pack.asked ||
+           atomic_load_explicit(&pack.read_ns, memory_order_relaxed) >= READ_WORTH * hit;
 }
 
 static bool may_enter(bool again)
@@ -347,9 +396,17 @@ static bool is_better(uint32_t distance, uint64_t reach)
 /* While there is more to come all pages enter; then those that a little more would have held. */
 static bool should_enter(uint32_t distance, uint64_t reach)
 {
+    if (!misses_pay())
+        return false;
     if (is_growing())
         return true;
     return distance < reach + reach / LITTLE && is_better(distance, reach);
+}
+
+/* Whether a processor is left for the swap thread. */
+static bool has_help(void)
+{
+    return gate_count() < pack.processors;
 }
 
 void pack_note_miss(object_t page, const void *content, uint32_t distance)
@@ -367,24 +424,9 @@ void pack_note_miss(object_t page, const void *content, uint32_t distance)
         return;
     if (may_enter(true))
         defer_put(page, content);
-    if (atomic_load_explicit(&pack.wanted, memory_order_relaxed))
+    if (atomic_load_explicit(&pack.wanted, memory_order_relaxed) ||
+        (defer_ready() >= TASK_PAGES && has_help()))
         start_task();
-}
-
-static bool keep(const struct deferred *deferred)
-{
-    struct packed_page packed;
-    uint64_t word;
-
-    if (!codec_pack(deferred->content, true, &packed))
-        return false;
-    if (defer_claim(deferred, &word)) {
-        if (!packed_has(deferred->slot))
-            store_keep_packed(deferred->slot, &packed, deferred->checksum);
-        defer_publish(deferred, word);
-    }
-    codec_release(&packed);
-    return true;
 }
 
 /* While more threads are at faults than there are processors, to pack takes time from those that
@@ -396,11 +438,6 @@ static bool may_pack_now(void)
 
 void pack_meanwhile(void)
 {
-    struct deferred *deferred = may_pack_now() ? defer_take() : NULL;
-    struct region *region = deferred ? region_of(deferred->page) : NULL;
-
-    if (region)
-        keep_score(region, keep(deferred));
-    if (deferred)
-        defer_done(deferred);
+    if (!has_help() && may_pack_now())
+        pack_one();
 }

@@ -17,7 +17,7 @@ slot_t pack_page(object_t page, const void *content, uint64_t checksum, bool aga
 void pack_note_hit(uint32_t distance);
 void pack_note_miss(object_t page, const void *content, uint32_t distance);
 
-/* A thread waits for its read, and may pack one page that was missed before. */
+/* A thread waits for its read: it may pack a page that was missed before. */
 void pack_meanwhile(void);
 
 /* A fault took so long, whose page was in compressed RAM, or in a file. */
