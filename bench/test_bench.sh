@@ -42,6 +42,10 @@ expect 'programs of blocks run' [ $? -eq 0 ]
 expect 'what a rival cannot run is said' grep -q '^skipped: free-random under mmap' "$work/out"
 expect 'nothing is left' [ "$(left)" = "$before" ]
 
+bench "${small[@]}" --only fill --rivals uswap,zram
+expect 'zram has no more memory than others' grep -q '^skipped: zram' "$work/out"
+expect 'nothing is left' [ "$(left)" = "$before" ]
+
 # stop SIGNAL RIVAL: in the middle of what that rival has set up.
 stop() {
     "$USWAP" bench --size 64M --ram 8M --seconds 30 --rounds 1 --swap "$swap" --only rand-read --rivals "$2" >"$work/out" 2>"$work/err" &
@@ -61,7 +65,7 @@ stop() {
 set +m
 stop INT uswap
 stop INT kernel
-stop TERM zram
+stop TERM zram-beside
 
 refuses() {
     local what=$1

@@ -40,7 +40,8 @@ static const struct option options[] = {
     {"--only", "NAMES", "measure these; *, ? as in file names; default, all; separated by commas",
      pass},
     {"--rivals", "NAMES",
-     "of uswap, uswap-api, kernel, zram, zswap, mmap, none, device; uswap:--option=value is uswap "
+     "of uswap, uswap-api, kernel, zram, zswap, zram-beside, zswap-beside, mmap, none, device; "
+     "uswap:--option=value is uswap "
      "with that option",
      pass},
     {"--size", "SIZE", "the set of memory; default: 512M", pass},

@@ -4,6 +4,7 @@
 Each function makes one thing, puts its undoing on the list, and raises Missing with the reason where it cannot.
 """
 import os
+import signal
 import subprocess
 import time
 
@@ -58,6 +59,20 @@ def remove_cgroup(path):
     os.rmdir(path)
 
 
+def cgroup_path():
+    return f'{controller()[0]}/uswap-bench-{os.getpid()}'
+
+
+def change_cgroup(limit, child):
+    """The child stands still for it: it would take again what is taken from it, and the kernel (v1) would not end."""
+    try:
+        os.killpg(child.pid, signal.SIGSTOP)
+        write(f'{cgroup_path()}/{controller()[1]}', limit)
+        os.killpg(child.pid, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+
+
 def cgroup(limit):
     """A cgroup with this limit; returns what a command needs in front to run there."""
     need_root()
@@ -65,7 +80,7 @@ def cgroup(limit):
     if name == 'memory.max' and 'memory' not in read(f'{root}/cgroup.subtree_control').split():
         write(f'{root}/cgroup.subtree_control', '+memory')
         undo.later('the memory controller', lambda: write(f'{root}/cgroup.subtree_control', '-memory'))
-    path = f'{root}/uswap-bench-{os.getpid()}'
+    path = cgroup_path()
     try:
         os.mkdir(path)
     except OSError as error:
@@ -125,14 +140,19 @@ def zram(size):
     return f'{block}/mm_stat'
 
 
-def zswap(on):
-    """Switch it on, with lz4 where the kernel has it, or off. Returns a remark, or None."""
+def counts_zswap():
+    """Whether what it takes is in the limit of a cgroup anyway."""
+    return controller()[1] == 'memory.max'
+
+
+def zswap(on, most=None):
+    """Switch it on, with lz4 where the kernel has it and a pool of so many bytes at most, or off. Returns a remark, or None."""
     if not os.path.exists(ZSWAP):
         if on:
             raise Missing('the kernel has no zswap')
         return None
     need_root()
-    before = {name: read(f'{ZSWAP}/{name}') for name in ('enabled', 'compressor')}
+    before = {name: read(f'{ZSWAP}/{name}') for name in ('enabled', 'compressor', 'max_pool_percent')}
 
     def restore():
         for name, value in before.items():
@@ -144,6 +164,8 @@ def zswap(on):
             write(f'{ZSWAP}/compressor', 'lz4')
         except Missing:
             remark = f'zswap compresses with {before["compressor"]}, for the kernel has no lz4 for it'
+    if on and most:
+        write(f'{ZSWAP}/max_pool_percent', max(1, most * 100 // total()))
     write(f'{ZSWAP}/enabled', 'Y' if on else 'N')
     return remark
 
@@ -157,9 +179,17 @@ def zram_used(statistics):
     return int(read(statistics).split()[2])
 
 
-def available():
+def memory(name):
     with open('/proc/meminfo') as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith('MemAvailable'))
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(f'{name}:'))
+
+
+def total():
+    return memory('MemTotal')
+
+
+def available():
+    return memory('MemAvailable')
 
 
 def device_of(directory):

@@ -8,6 +8,10 @@ import shutil
 
 import limits
 
+# What compressed memory takes is taken off the limit in steps of this part of it; less than that part is too little.
+STEP_PART = 64
+LEAST_PART = 16
+
 
 class Rival:
     name = title = ''
@@ -26,8 +30,11 @@ class Rival:
         return []
 
     def beside(self):
-        """Bytes that it holds outside of the limit."""
+        """Bytes of its own that the limit does not cover by itself."""
         return 0
+
+    def keep(self, child):
+        """Called all the time while the child runs, to have it stay within the limit."""
 
 
 class Uswap(Rival):
@@ -59,7 +66,26 @@ class Kernel(Rival):
         return limits.cgroup(limit)
 
 
-class Zram(Rival):
+class Compressing(Rival):
+    """Kernel swap into compressed memory, which no cgroup counts: what it takes is taken off the limit."""
+    counted = True
+    limit = left = 0
+
+    def cgroup(self, limit):
+        self.limit = self.left = limit
+        return limits.cgroup(limit)
+
+    def keep(self, child):
+        left = self.limit - self.beside()
+        if not self.counted or abs(left - self.left) < self.limit // STEP_PART:
+            return
+        if left < self.limit // LEAST_PART:
+            raise limits.Missing(f'with {self.beside() >> 20} MiB of compressed memory it does not fit into {self.limit >> 20} MiB')
+        limits.change_cgroup(left, child)
+        self.left = left
+
+
+class Zram(Compressing):
     name, title = 'zram', 'zram lz4'
     statistics = None
 
@@ -67,25 +93,33 @@ class Zram(Rival):
         limits.need_root()
         limits.zswap(False)
         self.statistics = limits.zram(size + size // 2)
-        return limits.cgroup(limit)
+        return self.cgroup(limit)
 
     def beside(self):
         return limits.zram_used(self.statistics)
 
 
-class Zswap(Rival):
+class ZramBeside(Zram):
+    name, title, counted = 'zram-beside', 'zram lz4, more memory', False
+
+
+class Zswap(Compressing):
     name, title = 'zswap', 'zswap'
 
     def open(self, limit, size):
         limits.need_root()
-        remark = limits.zswap(True)
+        remark = limits.zswap(True, limit // 2 if self.counted else None)
         if remark:
             self.remarks.append(remark)
         limits.swap_file(self.place, size + size // 2)
-        return limits.cgroup(limit)
+        return self.cgroup(limit)
 
     def beside(self):
-        return limits.zswap_used()
+        return 0 if limits.counts_zswap() else limits.zswap_used()
+
+
+class ZswapBeside(Zswap):
+    name, title, counted = 'zswap-beside', 'zswap, more memory', False
 
 
 class Mmap(Rival):
@@ -119,7 +153,7 @@ class Device(Rival):
         return []
 
 
-OTHERS = {rival.name: rival for rival in (Api, Kernel, Zram, Zswap, Mmap, NoLimit, Device)}
+OTHERS = {rival.name: rival for rival in (Api, Kernel, Zram, ZramBeside, Zswap, ZswapBeside, Mmap, NoLimit, Device)}
 NAMES = ['uswap', *OTHERS]
 DEFAULT = ['uswap', 'kernel', 'zram', 'zswap', 'mmap', 'none', 'device']
 

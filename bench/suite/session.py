@@ -102,6 +102,7 @@ class Session:
             child = self.start(command, out, err)
             begin = time.monotonic()
             while child.poll() is None and not undo.stopped and time.monotonic() - begin < TIMEOUT:
+                self.keep(rival, child)
                 beside = max(beside, rival.beside())
                 done = self.lines_of(out)
                 if len(done) < len(cases):
@@ -109,6 +110,14 @@ class Session:
                 time.sleep(0.05)
             self.finish(child, err)
             return [json.loads(line) for line in self.lines_of(out)], beside
+
+    @staticmethod
+    def keep(rival, child):
+        try:
+            rival.keep(child)
+        except limits.Missing:
+            undo.end(child)
+            raise
 
     @staticmethod
     def lines_of(out):
@@ -148,6 +157,7 @@ class Session:
             child = self.start([*prefix, *command], subprocess.PIPE, err)
             while block := child.stdout.read1(1 << 20):
                 digest.update(block)
+                self.keep(rival, child)
                 beside = max(beside, rival.beside())
             child.stdout.close()
             _, status, usage = os.wait4(child.pid, 0)

@@ -27,7 +27,7 @@ def speeds(results, workloads, names):
     rows += [[w.label, w.unit, *(with_spread(results.median(w, name), results.spread(w, name)) for name in names)]
              for w in workloads]
     rows.append(['largest resident set', 'MiB', *(memory(results.largest(name, 'rss_peak_bytes')) for name in names)])
-    rows.append(['memory beside the limit', 'MiB', *(memory(results.largest(name, 'beside_bytes')) for name in names)])
+    rows.append(['compressed memory', 'MiB', *(memory(results.largest(name, 'beside_bytes')) for name in names)])
     return render(rows)
 
 
