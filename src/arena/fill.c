@@ -362,14 +362,18 @@ static void poison(object_t object, int error)
     object_publish(object, OBJECT_POISONED, 0);
 }
 
-/* Compressed RAM learns from the pages that come alone. */
-static void note_alone(const struct work *work)
+/* Compressed RAM learns from it. */
+static void note_read(const struct work *work)
 {
     object_t object = work->touched;
     uint32_t distance;
 
-    if (!work_alone(work) || work->step != 1 || objects.slots[object] == SLOT_NONE)
+    if (work->step != 1 || work->source == TRACE_FAULT_FRESH)
         return;
+    if (!work_alone(work)) {
+        pack_note_run(work->source == TRACE_FAULT_PACKED, work->wheres, work->count);
+        return;
+    }
     distance = evict_clock() - work->wheres[0];
     if (work->source == TRACE_FAULT_READ)
         pack_note_miss(object, frame_address(work->runs[0].first), distance);
@@ -385,7 +389,7 @@ static int read_and_place(struct work *work, const struct fill_wish *wish, bool 
     parts_end(PART_FRAME);
     error = read_frames(work, wish);
     if (!error)
-        note_alone(work);
+        note_read(work);
     *unreadable = error != 0;
     if (!error)
         return work_place(work);
@@ -438,6 +442,7 @@ int fill_read(object_t object, uint64_t word, const struct fill_wish *wish, stru
     int error;
 
     if (work) {
+        note_read(work);
         error = work_place(work);
         if (error)
             work_give_back(work, OBJECT_EVICTED);

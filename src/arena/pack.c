@@ -7,7 +7,7 @@
  *
  * - a miss of memory: read from the file, though a little more of compressed RAM would have held
  * it;
- * - a miss of the window: read from compressed RAM, though a little more window would have held it.
+ * - a miss of the window: read from wherever, though a little more window would have held it.
  *
  * Of each kind there is a density, faults for each page that would have been more; the share moves
  * to where a page of memory saves more time.
@@ -92,8 +92,9 @@ static struct {
     _Atomic uint32_t share;
     _Atomic bool wanted; /* free segments become few, and a page should be there */
     struct store_task task;
-    _Atomic bool pending;                                  /* the task is on its way or runs */
-    _Atomic uint32_t faults, memory_misses, window_misses; /* of this period */
+    _Atomic bool pending;                   /* the task is on its way or runs */
+    _Atomic uint32_t faults, memory_misses; /* of this period */
+    _Atomic uint64_t window_ns;             /* of it: what misses of the window took */
     _Atomic uint32_t tries, first_tries, turns, lots, hits;
     unsigned processors;
     _Atomic uint32_t pack_ns;         /* what packing a page that leaves first takes, lately */
@@ -288,7 +289,7 @@ static void look_at_share(void)
     double hit = atomic_load(&pack.hit_ns), read = atomic_load(&pack.read_ns);
     double saved = read > hit ? read - hit : 0, more = content > memory ? content - memory : 0;
     double gain = saved * more * resident * atomic_exchange(&pack.memory_misses, 0);
-    double loss = hit * memory * (resident + content) * atomic_exchange(&pack.window_misses, 0) *
+    double loss = memory * (resident + content) * (double)atomic_exchange(&pack.window_ns, 0) *
                   LITTLE_WINDOW / LITTLE;
 
     if (gain > loss * 9 / 8)
@@ -317,10 +318,28 @@ static void count_fault(void)
         look_at_share();
 }
 
+static bool is_near(uint32_t distance)
+{
+    return distance < pool_resident_count() / LITTLE_WINDOW;
+}
+
+void pack_note_run(bool packed, const uint32_t *left, unsigned count)
+{
+    uint64_t ns = atomic_load_explicit(packed ? &pack.hit_ns : &pack.read_ns, memory_order_relaxed);
+    unsigned near = 0;
+
+    if (!packed_is_on())
+        return;
+    for (unsigned i = 0; i < count; i++)
+        near += is_near(evict_clock() - left[i]);
+    atomic_fetch_add(&pack.window_ns, ns * near / count);
+    count_fault();
+}
+
 void pack_note_hit(uint32_t distance)
 {
-    if (distance < pool_resident_count() / LITTLE_WINDOW)
-        atomic_fetch_add(&pack.window_misses, 1);
+    if (is_near(distance))
+        atomic_fetch_add(&pack.window_ns, atomic_load(&pack.hit_ns));
     if (packed_is_loose() && atomic_fetch_add(&pack.hits, 1) % CONDENSE_EVERY == 0)
         start_task();
     count_fault();
@@ -416,6 +435,8 @@ void pack_note_miss(object_t page, const void *content, uint32_t distance)
 
     if (!packed_is_on() || !region)
         return;
+    if (is_near(distance))
+        atomic_fetch_add(&pack.window_ns, atomic_load(&pack.read_ns));
     if (distance < reach + reach / LITTLE) {
         atomic_fetch_add(&pack.memory_misses, 1);
         count_fault();

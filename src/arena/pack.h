@@ -17,6 +17,9 @@ slot_t pack_page(object_t page, const void *content, uint64_t checksum, bool aga
 void pack_note_hit(uint32_t distance);
 void pack_note_miss(object_t page, const void *content, uint32_t distance);
 
+/* Some are read together that left at these times of the eviction clock. */
+void pack_note_run(bool packed, const uint32_t *left, unsigned count);
+
 /* A thread waits for its read: it may pack a page that was missed before. */
 void pack_meanwhile(void);
 

@@ -317,6 +317,31 @@ static void what_is_missed_enters_and_keeps_content(uint64_t unused)
     engine_expect_empty_store();
 }
 
+/* Half of the budget, in steps of some pages, round and round. */
+#define ROUND  (RAM / 2 / PAGE_SIZE - 1)
+#define STEP   9
+#define ROUNDS 300
+_Static_assert(ROUND % 3, "a round comes to each of its pages");
+
+/* What would stay in memory if compressed RAM had less of it: it gets less, though what is missed
+ * is read ahead, and comes from there or from the store. */
+static void what_is_used_round_and_round_stays(uint64_t unused)
+{
+    struct uswap_stats before, after;
+
+    start();
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        before = engine_stats();
+        for (uint64_t i = 0; i < ROUND; i++)
+            (void)*(volatile char *)page_at(i * STEP % ROUND);
+    }
+    after = engine_stats();
+    expect(after.faults_major - before.faults_major < ROUND / 100, "%lu faults",
+           (unsigned long)(after.faults_major - before.faults_major));
+    check_all();
+    expect_compression();
+}
+
 static const struct engine_case cases[] = {
     {.name = "random_use_keeps_content", .run = random_use_keeps_content},
     {.name = "threads_keep_content", .run = threads_keep_content},
@@ -327,6 +352,7 @@ static const struct engine_case cases[] = {
     {.name = "a_smaller_budget_takes_it_along", .run = a_smaller_budget_takes_it_along},
     {.name = "a_full_store_is_enough", .run = a_full_store_is_enough},
     {.name = "damage_is_found", .run = damage_is_found},
+    {.name = "what_is_used_round_and_round_stays", .run = what_is_used_round_and_round_stays},
     {.name = "what_was_packed_in_haste_becomes_denser",
      .run = what_was_packed_in_haste_becomes_denser},
     {.name = "what_is_missed_enters_and_keeps_content",
