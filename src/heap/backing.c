@@ -20,6 +20,7 @@
 #include "base/base.h"
 #include "base/meta.h"
 #include "base/sys.h"
+#include "heap/jemalloc.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -118,8 +119,14 @@ long backing_syscall(long number, ...)
     return result < 0 ? -1 : result;
 }
 
+/*
+ * jemalloc asks for the environment while it reads its configuration, of which 5.3.0 does not know
+ * this option: without it blocks of 16 KiB and more begin anywhere in a page, have a page more, and
+ * what a program keeps in them page by page lies in two.
+ */
 char *backing_getenv(const char *name)
 {
+    je_opt_cache_oblivious = false;
     return NULL;
 }
 

@@ -27,6 +27,9 @@ void je_jemalloc_prefork(void);
 void je_jemalloc_postfork_parent(void);
 void je_jemalloc_postfork_child(void);
 
+/* Whether large blocks begin anywhere in a page. Read once, after the configuration. */
+extern bool je_opt_cache_oblivious;
+
 /* Arenas by their number. */
 struct jemalloc_arena;
 extern struct jemalloc_arena *_Atomic je_arenas[];

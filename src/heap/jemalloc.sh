@@ -24,7 +24,7 @@ rm -f jemalloc_cpp.*
 {
     awk '{ print "je_" $1 }' public
     printf '%s\n' je_jemalloc_prefork je_jemalloc_postfork_parent je_jemalloc_postfork_child \
-        je_arenas je_arena_basic_stats_merge je_arena_init je_arena_migrate je_tsd_tls
+        je_arenas je_arena_basic_stats_merge je_arena_init je_arena_migrate je_opt_cache_oblivious je_tsd_tls
 } >keep
 
 "$objcopy" --strip-debug --redefine-syms=redefine all.o renamed.o
