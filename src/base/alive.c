@@ -5,6 +5,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 static long lock_byte(int fd, int command, unsigned number, struct flock *lock)
 {
@@ -70,6 +71,14 @@ void alive_become(const struct alive *alive, int child_fd)
     /* If it cannot take that place, it stays where it is. */
     if (sys_call(SYS_dup3, child_fd, alive->fd, O_CLOEXEC) >= 0)
         sys_call(SYS_close, child_fd);
+}
+
+int alive_map_again(const struct alive *alive, void *address, size_t size, uint64_t offset)
+{
+    long result = sys_call(SYS_mmap, address, size, PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_NORESERVE | MAP_FIXED, alive->fd, offset);
+
+    return result < 0 && result > -4096 ? (int)result : 0;
 }
 
 /* Asked for the process, not for its description, which may be the one that the parent's lock

@@ -8,6 +8,9 @@
  * alone has, and goes with it, whether it dies or executes another program. A parent opens one for
  * its child and locks the byte before the fork, so the lock is there before the child is.
  *
+ * What is mapped of the file holds the description, too, that it was mapped by, also in a child: a
+ * child maps it anew, or a parent that dies would live on in its children.
+ *
  * When a description cannot be opened (in a chroot without /proc, or without a free descriptor) the
  * child locks the byte itself, with a lock of the process, and so do all that fork from it, for
  * such a lock is gone when any descriptor of the file is closed.
@@ -42,6 +45,11 @@ bool alive_lock_as_process(struct alive *alive, unsigned number) must_check;
 
 /* In the child: the description that was opened for it takes the place of the parent's. */
 void alive_become(const struct alive *alive, int child_fd);
+
+/* In the child, after that: what the parent had mapped there of the file, for reading and writing,
+ * from this offset on, is held by the child's own description. */
+int alive_map_again(const struct alive *alive, void *address, size_t size,
+                    uint64_t offset) must_check;
 
 /* Whether anybody but this process itself holds the lock on the byte. */
 bool alive_is_held(const struct alive *alive, unsigned number);

@@ -25,6 +25,7 @@
 #include "base/fd.h"
 #include "base/lock.h"
 #include "base/meta.h"
+#include "base/msg.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -284,11 +285,19 @@ static void lock_as_process(void)
         atomic_store(&place->state, (state & ~POOL_PLACE_MASK) | POOL_TAKEN);
 }
 
+/* Where the file cannot be mapped anew, the parent counts as alive as long as this process is. */
+static void become_member(void)
+{
+    alive_become(&alive, child_fd);
+    if (alive_map_again(&alive, sharing_file, sizeof(*sharing_file), 0))
+        msg_debug("the pool's file cannot be mapped anew");
+}
+
 void sharing_fork_child(void)
 {
     own = child_number;
     if (child_fd >= 0)
-        alive_become(&alive, child_fd);
+        become_member();
     else
         lock_as_process();
     child_fd = -1;

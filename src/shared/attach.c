@@ -290,17 +290,33 @@ struct shared *shared_take_out(const void *view)
 
 /* ---- fork ---- */
 
+/* Nothing of the parent's description of the file is kept. */
+static int take_own_description(struct shared *shared)
+{
+    uint64_t content = shared->file->content;
+    int fd = alive_open_again(&shared->alive);
+    int error;
+
+    if (fd < 0)
+        return -EBADF;
+    alive_become(&shared->alive, fd);
+    error = alive_map_again(&shared->alive, shared->file, content, 0);
+    if (error)
+        return error;
+    error = alive_map_again(&shared->alive, shared->alias, shared->file->size, content);
+    if (!error)
+        view_keep_small(shared->alias, shared->file->size);
+    return error;
+}
+
 /* Nothing has been mapped where the views were: this comes before all else in the child.
- * The parent's place stays the parent's: its lock goes with its description, which is given up
- * here. */
+ * The parent's place stays the parent's: its lock goes with its description. */
 static int rejoin(struct shared *shared)
 {
-    int fd = alive_open_again(&shared->alive);
-    int error = fd < 0 ? -EBADF : 0;
+    int error = take_own_description(shared);
 
     if (error)
         return error;
-    alive_become(&shared->alive, fd);
     memset((void *)shared->mapped, 0, bits_size(shared));
     memset((void *)shared->pins, 0, pins_size(shared));
     atomic_store(&shared->reaping, false);

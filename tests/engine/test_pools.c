@@ -371,11 +371,49 @@ static void the_door_of_the_dead_is_open(uint64_t unused)
     expect_nothing_held();
 }
 
+static bool has_nothing(unsigned member)
+{
+    sharing_reap();
+    return (atomic_load(&sharing_place(member)->state) & POOL_PLACE_MASK) == POOL_FREE &&
+           ledger_held(&plan.file->pages, member) == 0;
+}
+
+static void die_before_the_child(unsigned number)
+{
+    unsigned parent;
+    pid_t self = getpid();
+
+    expect(start_member() == 0);
+    engine_fill(engine_map(4 * MIB, 0), 4 * MIB, number + 1);
+    parent = sharing_own();
+    if (fork() != 0)
+        raise(SIGKILL);
+    while (getppid() == self)
+        nap_us(1000);
+    for (unsigned look = 0; look < 500 && !has_nothing(parent); look++)
+        nap_us(10000);
+    atomic_store(plan.steps, has_nothing(parent) ? 1 : 2);
+    _exit(0);
+}
+
+/* What the dead had comes back to the pool, though a child of it lives. */
+static void a_parent_dies_before_its_child(uint64_t unused)
+{
+    plan.members = 1;
+    make_pool();
+    expect(wait_for_child(start_child(die_before_the_child, 0)) == 128 + SIGKILL);
+    for (unsigned look = 0; look < 1000 && !atomic_load(plan.steps); look++)
+        nap_us(10000);
+    expect(atomic_load(plan.steps) == 1);
+    expect_nothing_held();
+}
+
 static const struct engine_case cases[] = {
     {.name = "everything_at_once", .run = everything_at_once, .seconds = 1100},
     {.name = "a_newcomer_goes_on_while_all_others_are_stopped",
      .run = a_newcomer_goes_on_while_all_others_are_stopped},
     {.name = "joining_a_pool_does_not_wait_for_ever", .run = joining_a_pool_does_not_wait_for_ever},
+    {.name = "a_parent_dies_before_its_child", .run = a_parent_dies_before_its_child},
     {.name = "the_door_of_the_dead_is_open", .run = the_door_of_the_dead_is_open},
 };
 

@@ -2,6 +2,8 @@
 /* Shared regions: what each function promises. Processes at the same time: test_sharing.c. */
 #include "shared_kit.h"
 
+#include "shared/attach.h"
+#include "shared/member.h"
 #include "shared/object.h"
 
 #include <dirent.h>
@@ -539,6 +541,36 @@ static char *store_path(void)
     return path;
 }
 
+static _Atomic unsigned *found;
+
+static void die_before_the_child(unsigned tag)
+{
+    pid_t self = getpid();
+
+    write_all(tag);
+    if (fork() != 0)
+        raise(SIGKILL);
+    while (getppid() == self)
+        nap_us(1000);
+    for (unsigned look = 0; look < 500 && member_reap_all(shared_attached[0]); look++)
+        nap_us(10000);
+    atomic_store(found, member_reap_all(shared_attached[0]) ? 1 : 2);
+    _exit(0);
+}
+
+/* The dead is found dead, and what it was at is finished, though a child of it lives. */
+static void a_parent_dies_before_its_child(uint64_t unused)
+{
+    found = plain_memory(PAGE_SIZE);
+    make_region(SHARED_SIZE, SHARED_RAM, 0);
+    expect(wait_for_child(start_child(die_before_the_child, 3)) == 128 + SIGKILL);
+    for (unsigned look = 0; look < 1000 && !atomic_load(found); look++)
+        nap_us(10000);
+    expect(atomic_load(found) == 2, "%u", atomic_load(found));
+    expect(wait_for_child(start_child(read_all, 3)) == 0);
+    remove_region();
+}
+
 static int make_kept(uint64_t size)
 {
     struct uswap_shared_options options = region_options(size, SHARED_RAM);
@@ -689,6 +721,7 @@ static const struct engine_case cases[] = {
      .parameter = HEADER(size) + 3},
     {.name = "a_flipped_byte_is_told", .run = a_flipped_byte_is_told},
     {.name = "pinned_memory_can_be_read_into", .run = pinned_memory_can_be_read_into},
+    {.name = "a_parent_dies_before_its_child", .run = a_parent_dies_before_its_child},
     {.name = "a_store_stays_when_it_is_asked_to", .run = a_store_stays_when_it_is_asked_to},
     {.name = "a_store_that_is_not_whole_is_refused", .run = a_store_that_is_not_whole_is_refused},
     {.name = "a_file_that_is_no_store_is_left_alone", .run = a_file_that_is_no_store_is_left_alone},
