@@ -43,7 +43,8 @@ struct prefetch {
 static struct {
     struct prefetch *places;
     _Atomic uint64_t free;
-    _Atomic uint32_t held; /* frames of all */
+    _Atomic uint64_t charged; /* those that have been touched */
+    _Atomic uint32_t held;    /* frames of all */
 } all;
 
 int prefetch_init(void)
@@ -51,7 +52,6 @@ int prefetch_init(void)
     all.places = meta_reserve(PREFETCHES * sizeof(*all.places));
     if (!all.places)
         return -ENOMEM;
-    meta_charge(sizeof(*all.places));
     atomic_store(&all.free, (UINT64_C(1) << PREFETCHES) - 1);
     return 0;
 }
@@ -76,6 +76,11 @@ static frame_t *frame_of(struct prefetch *prefetch, object_t page)
     return &prefetch->frames[page - prefetch->first];
 }
 
+static void put_place(const struct prefetch *prefetch)
+{
+    bits_put(&all.free, (size_t)(prefetch - all.places));
+}
+
 /* ---- Giving up ---- */
 
 /* Its reads have ended. What is left in it was read for nothing. */
@@ -91,7 +96,7 @@ static void release(struct prefetch *prefetch)
     }
     stats_add(STAT_OBJECTS_READ_AHEAD, left);
     atomic_fetch_sub(&all.held, prefetch->held);
-    bits_put(&all.free, (size_t)(prefetch - all.places));
+    put_place(prefetch);
 }
 
 /* Have a ready one; false: it is another's. */
@@ -215,21 +220,32 @@ static bool begin_with(struct prefetch *prefetch)
     return true;
 }
 
+/* A free place, the lowest, so that few of them are ever touched; NULL: there is none. */
+static struct prefetch *take_place(void)
+{
+    int place = bits_take(&all.free);
+
+    if (place < 0)
+        return NULL;
+    if (!(atomic_fetch_or(&all.charged, UINT64_C(1) << place) >> place & 1))
+        meta_charge(sizeof(*all.places));
+    return &all.places[place];
+}
+
 void prefetch_begin(object_t first, object_t end)
 {
     struct prefetch *prefetch;
-    int place;
 
     drop_stale();
-    if (is_under_way(first, end) || (place = bits_take(&all.free)) < 0)
+    prefetch = is_under_way(first, end) ? NULL : take_place();
+    if (!prefetch)
         return;
-    prefetch = &all.places[place];
     prefetch->first = first;
     prefetch->end = (object_t)min_u64(end, (uint64_t)first + STREAM_AHEAD_MAX);
     if (begin_with(prefetch))
         atomic_store(&prefetch->range, range_word(prefetch->first, prefetch->end));
     else
-        bits_put(&all.free, (size_t)place);
+        put_place(prefetch);
 }
 
 /* ---- Ending ---- */
