@@ -20,11 +20,9 @@
 
 #include <errno.h>
 
+/* With all their reads in flight there is none left for others (store/aio.c), who then read by
+ * themselves. */
 #define PREFETCHES 8
-
-/* Reads of one prefetch: all of them together leave half of those that may be in flight to others.
- */
-#define PREFETCH_READS 4
 
 /* One that nobody wanted while this part of what is resident left has been made for nothing. */
 #define STALE_SHARE 8
@@ -174,7 +172,7 @@ static uint32_t find_wanted(struct prefetch *prefetch)
             reads += slot != last + 1;
             last = slot;
         }
-        if (reads > PREFETCH_READS) {
+        if (reads > READS_MAX) {
             prefetch->end = page;
             break;
         }
