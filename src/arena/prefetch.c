@@ -334,9 +334,9 @@ struct work *prefetch_end(struct prefetch *prefetch, object_t object, uint64_t w
     int error = reads_end_late(&prefetch->reads);
     struct work *work = NULL;
 
-    /* The region may be another one by now, with objects of another size. */
+    /* The region may be another one by now, with objects of another size, or with less of this. */
     if (!error && (object - prefetch->first) % object_pages(object) == 0 &&
-        has_content(prefetch, object))
+        object_any_live(object, object + object_pages(object)) && has_content(prefetch, object))
         work = make_work(prefetch, object, word);
     parts_end(PART_CHECK);
     release(prefetch);
