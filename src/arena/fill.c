@@ -179,7 +179,7 @@ static int read_frames(struct work *work, const struct fill_wish *wish)
     uint32_t count;
     int error = 0, last_error;
 
-    reads_start(&work->reads);
+    reads_start(&work->reads, false);
     while (!error && (count = walk_next(&walk, &page, &frame))) {
         for (uint32_t i = 0; !error && i < count; i++)
             error = reads_add(&work->reads, objects.slots[page + i], frame_address(frame + i));

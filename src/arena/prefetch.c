@@ -24,12 +24,12 @@
  * themselves. */
 #define PREFETCHES 8
 
-/* One that nobody wanted while this part of what is resident left has been made for nothing. */
-#define STALE_SHARE 8
+/* One that nobody wanted while so many times what is resident left has been made for nothing. */
+#define STALE_TIMES 4
 
 struct prefetch {
     _Atomic uint64_t range; /* the first page, and above it where it ends; 0: it is not ready */
-    uint32_t begun;         /* by the eviction clock */
+    _Atomic uint32_t begun; /* by the eviction clock */
     object_t first, end;
     uint32_t held;                    /* frames */
     frame_t frames[STREAM_AHEAD_MAX]; /* of each page; FRAME_NONE: it was not read */
@@ -81,8 +81,8 @@ static void put_place(const struct prefetch *prefetch)
 
 /* ---- Giving up ---- */
 
-/* Its reads have ended. What is left in it was read for nothing. */
-static void release(struct prefetch *prefetch)
+/* Its reads have ended. Returns the pages that are left in it. */
+static uint32_t release(struct prefetch *prefetch)
 {
     uint32_t left = 0;
 
@@ -92,9 +92,17 @@ static void release(struct prefetch *prefetch)
         frame_put_free((struct frame_run){prefetch->frames[i], 1});
         left++;
     }
-    stats_add(STAT_OBJECTS_READ_AHEAD, left);
     atomic_fetch_sub(&all.held, prefetch->held);
     put_place(prefetch);
+    return left;
+}
+
+/* The pages that are left in it were read for nothing. */
+static void release_unused(struct prefetch *prefetch)
+{
+    uint32_t step = object_pages(prefetch->first);
+
+    stats_add(STAT_OBJECTS_READ_AHEAD, release(prefetch) / step);
 }
 
 /* Have a ready one; false: it is another's. */
@@ -110,10 +118,8 @@ static uint32_t drop(struct prefetch *prefetch)
     if (!have(prefetch, atomic_load(&prefetch->range)))
         return 0;
     pages = prefetch->held;
-    if (reads_end_late(&prefetch->reads)) {
-        /* Nobody wanted what cannot be read. */
-    }
-    release(prefetch);
+    reads_give_up(&prefetch->reads);
+    release_unused(prefetch);
     return pages;
 }
 
@@ -126,9 +132,9 @@ uint32_t prefetch_drop_all(void)
     return pages;
 }
 
-static void drop_stale(void)
+void prefetch_drop_stale(void)
 {
-    uint64_t patience = pool_resident_count() / STALE_SHARE;
+    uint64_t patience = pool_resident_count() * STALE_TIMES;
 
     for (unsigned i = 0; i < PREFETCHES; i++) {
         struct prefetch *prefetch = &all.places[i];
@@ -181,27 +187,41 @@ static uint32_t find_wanted(struct prefetch *prefetch)
     return count;
 }
 
-static void begin_reads(struct prefetch *prefetch)
+static void assign_frames(struct prefetch *prefetch)
 {
     const struct frame_run *run = prefetch->runs;
     uint32_t used = 0;
-    int error = 0;
 
-    reads_start(&prefetch->reads);
     for (uint32_t i = 0; i < prefetch->end - prefetch->first; i++) {
-        frame_t *frame = &prefetch->frames[i];
-        *frame = FRAME_NONE;
+        prefetch->frames[i] = FRAME_NONE;
         if (prefetch->slots[i] == SLOT_GONE)
             continue;
-        *frame = run->first + used++;
+        prefetch->frames[i] = run->first + used++;
         if (used == run->count) {
             run++;
             used = 0;
         }
-        if (!error)
-            error = reads_add(&prefetch->reads, prefetch->slots[i], frame_address(*frame));
     }
-    reads_begin(&prefetch->reads);
+}
+
+/* As far as that needs no waiting, and up to what is in compressed RAM: to unpack that early gains
+ * nothing. Frames that are not read into hold what no checksum is of. */
+static void begin_reads(struct prefetch *prefetch)
+{
+    struct reads *reads = &prefetch->reads;
+    int error = 0;
+
+    reads_start(reads, true);
+    for (uint32_t i = 0; i < prefetch->end - prefetch->first && !error; i++) {
+        if (prefetch->slots[i] == SLOT_GONE)
+            continue;
+        if (reads_are_full(reads, prefetch->slots[i]))
+            break;
+        error = reads_add(reads, prefetch->slots[i], frame_address(prefetch->frames[i]));
+        if (reads->unpacked)
+            break;
+    }
+    reads_begin(reads);
 }
 
 static bool begin_with(struct prefetch *prefetch)
@@ -214,6 +234,7 @@ static bool begin_with(struct prefetch *prefetch)
     prefetch->held = count;
     prefetch->begun = evict_clock();
     atomic_fetch_add(&all.held, count);
+    assign_frames(prefetch);
     begin_reads(prefetch);
     return true;
 }
@@ -234,16 +255,20 @@ void prefetch_begin(object_t first, object_t end)
 {
     struct prefetch *prefetch;
 
-    drop_stale();
+    prefetch_drop_stale();
     prefetch = is_under_way(first, end) ? NULL : take_place();
     if (!prefetch)
         return;
     prefetch->first = first;
     prefetch->end = (object_t)min_u64(end, (uint64_t)first + STREAM_AHEAD_MAX);
-    if (begin_with(prefetch))
-        atomic_store(&prefetch->range, range_word(prefetch->first, prefetch->end));
-    else
+    if (!begin_with(prefetch)) {
         put_place(prefetch);
+    } else if (reads_are_begun(&prefetch->reads)) {
+        atomic_store(&prefetch->range, range_word(prefetch->first, prefetch->end));
+    } else {
+        reads_give_up(&prefetch->reads);
+        release(prefetch);
+    }
 }
 
 /* ---- Ending ---- */
@@ -331,7 +356,7 @@ static struct work *make_work(struct prefetch *prefetch, object_t touched, uint6
 
 struct work *prefetch_end(struct prefetch *prefetch, object_t object, uint64_t word)
 {
-    int error = reads_end_late(&prefetch->reads);
+    int error = reads_end(&prefetch->reads);
     struct work *work = NULL;
 
     /* The region may be another one by now, with objects of another size, or with less of this. */
@@ -339,6 +364,6 @@ struct work *prefetch_end(struct prefetch *prefetch, object_t object, uint64_t w
         object_any_live(object, object + object_pages(object)) && has_content(prefetch, object))
         work = make_work(prefetch, object, word);
     parts_end(PART_CHECK);
-    release(prefetch);
+    release_unused(prefetch);
     return work;
 }

@@ -21,7 +21,7 @@ struct prefetch;
 int prefetch_init(void) must_check;
 
 /* Begin to read what is evicted of these pages, whole objects of one size. Nothing is waited for
- * but to hand the reads over. */
+ * but to hand the reads over; where that is not possible, none is begun. */
 void prefetch_begin(object_t first, object_t end);
 
 /* The prefetch that this object belongs to; it is the caller's, and to be given to prefetch_end().
@@ -37,6 +37,9 @@ struct work *prefetch_end(struct prefetch *prefetch, object_t object, uint64_t w
 
 /* Pages of memory that they take now. */
 uint32_t prefetch_pages(void);
+
+/* Give up those that nobody has wanted for long: with every fault while there are any. */
+void prefetch_drop_stale(void);
 
 /* Wait for all reads and give the frames back, for memory is short or fork comes. Returns how many
  * there were. */

@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-void reads_start(struct reads *reads)
+void reads_start(struct reads *reads, bool early)
 {
+    reads->early = early;
     reads->buffer_count = 0;
     reads->buffers_begun = 0;
     reads->run_count = 0;
@@ -19,32 +20,35 @@ void reads_begin(struct reads *reads)
 
     if (reads->buffer_count == from)
         return;
+    reads->reads[reads->count].early = reads->early;
     store_read_begin(&reads->reads[reads->count++], reads->run_first, &reads->buffers[from],
                      reads->buffer_count - from);
     reads->buffers_begun = reads->buffer_count;
     reads->run_count = 0;
 }
 
-static int end_all(struct reads *reads, int (*end)(struct store_read *read))
+int reads_end(struct reads *reads)
 {
     int error = 0;
 
     for (unsigned i = 0; i < reads->count; i++) {
-        int one = end(&reads->reads[i]);
+        int one = store_read_end(&reads->reads[i]);
         error = error ? error : one;
     }
     reads->count = 0;
     return error;
 }
 
-int reads_end(struct reads *reads)
+bool reads_are_begun(const struct reads *reads)
 {
-    return end_all(reads, store_read_end);
+    return reads->count && store_read_is_begun(&reads->reads[reads->count - 1]);
 }
 
-int reads_end_late(struct reads *reads)
+void reads_give_up(struct reads *reads)
 {
-    return end_all(reads, store_read_end_late);
+    for (unsigned i = 0; i < reads->count; i++)
+        store_read_give_up(&reads->reads[i]);
+    reads->count = 0;
 }
 
 static void append(struct reads *reads, char *page)
@@ -62,6 +66,11 @@ static bool goes_on(const struct reads *reads, slot_t slot)
 {
     return reads->run_count && reads->run_count < STORE_RUN_MAX &&
            slot == reads->run_first + reads->run_count;
+}
+
+bool reads_are_full(const struct reads *reads, slot_t slot)
+{
+    return reads->run_count && !goes_on(reads, slot) && reads->count == READS_MAX - 1;
 }
 
 int reads_add(struct reads *reads, slot_t slot, char *page)

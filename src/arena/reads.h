@@ -22,10 +22,11 @@ struct reads {
     uint32_t run_count;
     struct store_read reads[READS_MAX];
     unsigned count;
+    bool early;    /* they may be waited for much later, or given up */
     bool unpacked; /* a page came from compressed RAM */
 };
 
-void reads_start(struct reads *reads);
+void reads_start(struct reads *reads, bool early);
 
 /* Fill a page with what its slot holds: at once where it has none, or is in compressed RAM; else
  * when reads_end() has returned. Of more than READS_MAX reads the first are waited for. */
@@ -34,9 +35,16 @@ int reads_add(struct reads *reads, slot_t slot, char *page) must_check;
 /* Begin the read of the pages that were added last. */
 void reads_begin(struct reads *reads);
 
-/* Wait for all; late: they may have ended long ago. The first error. */
+/* Whether reads_add() would wait for the first reads now. */
+bool reads_are_full(const struct reads *reads, slot_t slot);
+
+/* Wait for all. The first error. */
 int reads_end(struct reads *reads) must_check;
-int reads_end_late(struct reads *reads) must_check;
+
+/* Of early reads: whether the device is at the last one, and so at all; their end when nobody wants
+ * them. */
+bool reads_are_begun(const struct reads *reads);
+void reads_give_up(struct reads *reads);
 
 /* Where the pages came from: a store, compressed RAM alone, or nowhere. */
 enum trace_kind reads_source(const struct reads *reads);

@@ -409,6 +409,8 @@ void supply_refill(void)
         follow_budget();
         lend_follow();
     }
+    if (prefetch_pages())
+        prefetch_drop_stale();
     pay_debt();
     make_room();
     if (unlikely(atomic_load_explicit(&supply.exceeding, memory_order_relaxed)) &&

@@ -152,7 +152,8 @@ int io_run(struct io_request *request)
  */
 static bool may_begin_later(const struct io_request *request)
 {
-    return request->length == PAGE_SIZE && !later && io_waiting() && aio_submit_is_cheap();
+    return !request->early && request->length == PAGE_SIZE && !later && io_waiting() &&
+           aio_submit_is_cheap();
 }
 
 void io_begin(struct io_request *request)
@@ -166,6 +167,11 @@ void io_begin(struct io_request *request)
         later = request;
     else if (now)
         request->slot = aio_begin(request);
+}
+
+bool io_is_begun(const struct io_request *request)
+{
+    return request->slot >= 0;
 }
 
 int io_end(struct io_request *request)

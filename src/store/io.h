@@ -31,6 +31,7 @@ struct io_request {
     void (*complete)(struct io_request *request, int error);
 
     bool direct; /* of a file with O_DIRECT: a read can be begun and waited for later */
+    bool early;  /* a read that is of use only if it is begun at once */
 
     struct io_request *next;
     int slot;         /* of a read that was begun */
@@ -61,6 +62,9 @@ int io_run(struct io_request *request) must_check;
  * device is at it. Whoever begins must end, soon. */
 void io_begin(struct io_request *request);
 int io_end(struct io_request *request) must_check;
+
+/* Whether the device was told of it when it was begun; else it is made when it is ended. */
+bool io_is_begun(const struct io_request *request);
 
 /* How many threads are in io_end(). */
 uint32_t io_waiting(void) must_check;

@@ -388,16 +388,20 @@ void store_read_begin(struct store_read *read, slot_t first, const struct iovec 
     read->first = first;
     read->request = make_request(IO_READ, first, buffers, buffer_count);
     read->request.direct = store_of(first)->file.direct;
+    read->request.early = read->early;
     read->begun_ns = clock_now_ns();
     inflight_begin(&inflight);
     io_begin(&read->request);
 }
 
-int store_read_end_late(struct store_read *read)
+/* How long an early one took is not known: it may have ended before it was waited for. */
+int store_read_end(struct store_read *read)
 {
     struct io_request *request = &read->request;
     int error = io_end(request);
 
+    if (!read->early)
+        stats_time(HISTOGRAM_READ, clock_now_ns() - read->begun_ns);
     parts_end(PART_IO);
     file_was_read(&store_of(read->first)->file, request->offset, request->done);
     inflight_end(&inflight);
@@ -406,17 +410,22 @@ int store_read_end_late(struct store_read *read)
     return error;
 }
 
-int store_read_end(struct store_read *read)
+bool store_read_is_begun(const struct store_read *read)
 {
-    int error = store_read_end_late(read);
+    return io_is_begun(&read->request);
+}
 
-    stats_time(HISTOGRAM_READ, clock_now_ns() - read->begun_ns);
-    return error;
+void store_read_give_up(struct store_read *read)
+{
+    if (!store_read_is_begun(read))
+        inflight_end(&inflight);
+    else if (store_read_end(read))
+        return; /* that nobody wants: who does reads it again, and is told */
 }
 
 int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count)
 {
-    struct store_read read;
+    struct store_read read = {.early = false};
 
     store_read_begin(&read, first, buffers, buffer_count);
     return store_read_end(&read);

@@ -97,6 +97,7 @@ int store_read_packed(slot_t slot, void *page) must_check;
 
 /* A read that was begun. The caller owns the memory and what it points to until it has ended. */
 struct store_read {
+    bool early; /* set by the caller: it may be waited for much later, or given up */
     slot_t first;
     uint64_t begun_ns;
     struct io_request request;
@@ -112,8 +113,10 @@ void store_read_begin(struct store_read *read, slot_t first, const struct iovec 
                       unsigned buffer_count);
 int store_read_end(struct store_read *read) must_check;
 
-/* The same for a read that may have ended long ago: how long it took is not counted. */
-int store_read_end_late(struct store_read *read) must_check;
+/* Whether the device is at an early one; and its end when nobody wants it: one that the device was
+ * never told of is not made. */
+bool store_read_is_begun(const struct store_read *read);
+void store_read_give_up(struct store_read *read);
 
 /* Both at once. */
 int store_read(slot_t first, const struct iovec *buffers, unsigned buffer_count) must_check;

@@ -4,6 +4,7 @@
 #include "engine_test.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -174,6 +175,34 @@ static void streams_that_end_take_nothing(uint64_t unused)
     expect(engine_stats().resident_bytes <= RAM);
 }
 
+/* Also when nobody reads in order any more. */
+static void streams_that_end_are_forgotten(uint64_t unused)
+{
+    engine_start(RAM, STORE);
+    char *other = make_set();
+    expect(uswap_advise(other, SET, USWAP_RANDOM) == 0);
+    begin_stream();
+    for (size_t i = 0; i < 4 * PAGES && prefetch_pages(); i++)
+        engine_verify(page_at(other, i % PAGES), PAGE_SIZE, i % PAGES + 1);
+    expect(prefetch_pages() == 0, "%u pages", prefetch_pages());
+}
+
+/* Without asynchronous reads there is nothing to begin, and nothing is read that nobody wants. */
+static void without_asynchronous_reads_none_is_begun(uint64_t unused)
+{
+    setenv("USWAP_IO", "sync", 1);
+    engine_start(RAM, STORE);
+    char *set = make_set();
+    struct uswap_stats before = engine_stats();
+    for (size_t i = 0; i < PAGES; i++) {
+        engine_verify(page_at(set, i), PAGE_SIZE, i + 1);
+        expect(prefetch_pages() == 0);
+    }
+    struct uswap_stats after = engine_stats();
+    expect(after.bytes_read - before.bytes_read <= SET, "%llu bytes",
+           (unsigned long long)(after.bytes_read - before.bytes_read));
+}
+
 /* ---- Threads ---- */
 
 #define BLOCK  (8 * PAGE_SIZE)
@@ -267,6 +296,9 @@ static const struct engine_case cases[] = {
     {.name = "fork_comes_meanwhile", .run = fork_comes_meanwhile},
     {.name = "the_budget_shrinks_meanwhile", .run = the_budget_shrinks_meanwhile},
     {.name = "streams_that_end_take_nothing", .run = streams_that_end_take_nothing},
+    {.name = "streams_that_end_are_forgotten", .run = streams_that_end_are_forgotten},
+    {.name = "without_asynchronous_reads_none_is_begun",
+     .run = without_asynchronous_reads_none_is_begun},
     {.name = "others_change_what_streams_want", .run = others_change_what_streams_want},
 };
 
