@@ -334,14 +334,8 @@ static void classify_object(struct batch *batch, object_t object)
 
 static void write_append(struct store_write *write, const struct dirty *dirty)
 {
-    struct iovec *last = write->buffer_count ? &write->buffers[write->buffer_count - 1] : NULL;
-    char *content = frame_address(dirty->frame);
-
     objects.slots[dirty->page] = write->first + write->count++;
-    if (last && (char *)last->iov_base + last->iov_len == content)
-        last->iov_len += PAGE_SIZE;
-    else
-        write->buffers[write->buffer_count++] = (struct iovec){content, PAGE_SIZE};
+    page_append(write->buffers, 0, &write->buffer_count, frame_address(dirty->frame));
 }
 
 /* Fill one write with dirty pages from `first` on; NULL when there is no write or no slot left. */

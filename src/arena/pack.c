@@ -28,11 +28,12 @@
 #include "arena/region.h"
 #include "arena/supply.h"
 #include "base/clock.h"
+#include "base/mean.h"
+#include "base/thread.h"
 #include "object/budget.h"
 #include "object/pool.h"
 #include "store/packed.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 
 /* Less than this is not divided, unless it was asked for. */
@@ -115,19 +116,12 @@ static enum codec codec_of(int compress)
     }
 }
 
-static unsigned count_processors(void)
-{
-    cpu_set_t set;
-
-    return sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
-}
-
 int pack_start(int compress, uint64_t max_pages)
 {
     pack.asked = compress == USWAP_COMPRESS_LZ4 || compress == USWAP_COMPRESS_ZSTD;
     atomic_store(&pack.share, SHARE_START);
     packed_on_progress(supply_notify);
-    pack.processors = count_processors();
+    pack.processors = thread_processors();
     return store_open_packed(codec_of(compress), max_pages * PAGE_SIZE);
 }
 
@@ -286,7 +280,7 @@ static void look_at_share(void)
 {
     double resident = (double)pool_resident_count(), content = (double)packed_pages();
     double memory = (double)packed_segments() * PACKED_SEGMENT_PAGES;
-    double hit = atomic_load(&pack.hit_ns), read = atomic_load(&pack.read_ns);
+    double hit = mean_value(&pack.hit_ns), read = mean_value(&pack.read_ns);
     double saved = read > hit ? read - hit : 0, more = content > memory ? content - memory : 0;
     double gain = saved * more * resident * atomic_exchange(&pack.memory_misses, 0);
     double loss = memory * (resident + content) * (double)atomic_exchange(&pack.window_ns, 0) *
@@ -298,18 +292,9 @@ static void look_at_share(void)
         move_share(-1);
 }
 
-/* The mean moves a part of the way to one more. */
-static void follow(_Atomic uint32_t *mean, uint64_t ns)
-{
-    int64_t old = atomic_load_explicit(mean, memory_order_relaxed);
-    int64_t now = old + ((int64_t)ns - old) / TIME_WEIGHT;
-
-    atomic_store_explicit(mean, (uint32_t)now, memory_order_relaxed);
-}
-
 void pack_note_time(bool packed, uint64_t ns)
 {
-    follow(packed ? &pack.hit_ns : &pack.read_ns, min_u64(ns, FAULT_NS_MOST));
+    mean_follow(packed ? &pack.hit_ns : &pack.read_ns, min_u64(ns, FAULT_NS_MOST), TIME_WEIGHT);
 }
 
 static void count_fault(void)
@@ -325,7 +310,7 @@ static bool is_near(uint32_t distance)
 
 void pack_note_run(bool packed, const uint32_t *left, unsigned count)
 {
-    uint64_t ns = atomic_load_explicit(packed ? &pack.hit_ns : &pack.read_ns, memory_order_relaxed);
+    uint64_t ns = mean_value(packed ? &pack.hit_ns : &pack.read_ns);
     unsigned near = 0;
 
     if (!packed_is_on())
@@ -339,7 +324,7 @@ void pack_note_run(bool packed, const uint32_t *left, unsigned count)
 void pack_note_hit(uint32_t distance)
 {
     if (is_near(distance))
-        atomic_fetch_add(&pack.window_ns, atomic_load(&pack.hit_ns));
+        atomic_fetch_add(&pack.window_ns, mean_value(&pack.hit_ns));
     if (packed_is_loose() && atomic_fetch_add(&pack.hits, 1) % CONDENSE_EVERY == 0)
         start_task();
     count_fault();
@@ -357,7 +342,7 @@ static bool worth_trying(const struct region *region)
 /* Whether pages that leave for the first time are packed in less time than they are written in. */
 static bool first_pays(void)
 {
-    uint32_t packing = atomic_load_explicit(&pack.pack_ns, memory_order_relaxed);
+    uint32_t packing = mean_value(&pack.pack_ns);
 
     return pack.asked || packing < store_write_ns() ||
            atomic_fetch_add(&pack.first_tries, 1) % FIRST_EVERY < FIRST_RUN;
@@ -371,10 +356,9 @@ static bool is_growing(void)
 /* What is missed is packed only where that will save as much time again as it takes to unpack. */
 static bool misses_pay(void)
 {
-    uint64_t hit = atomic_load_explicit(&pack.hit_ns, memory_order_relaxed);
+    uint64_t hit = mean_value(&pack.hit_ns);
 
-    return pack.asked ||
-           atomic_load_explicit(&pack.read_ns, memory_order_relaxed) >= READ_WORTH * hit;
+    return pack.asked || mean_value(&pack.read_ns) >= READ_WORTH * hit;
 }
 
 static bool may_enter(bool again)
@@ -398,7 +382,7 @@ slot_t pack_page(object_t page, const void *content, uint64_t checksum, bool aga
     start = clock_now_ns();
     packed = store_pack(content, checksum, again, &slot);
     if (!again)
-        follow(&pack.pack_ns, min_u64(clock_now_ns() - start, PACK_NS_MOST));
+        mean_follow(&pack.pack_ns, min_u64(clock_now_ns() - start, PACK_NS_MOST), TIME_WEIGHT);
     keep_score(region, packed);
     return packed ? slot : SLOT_NONE;
 }
@@ -436,7 +420,7 @@ void pack_note_miss(object_t page, const void *content, uint32_t distance)
     if (!packed_is_on() || !region)
         return;
     if (is_near(distance))
-        atomic_fetch_add(&pack.window_ns, atomic_load(&pack.read_ns));
+        atomic_fetch_add(&pack.window_ns, mean_value(&pack.read_ns));
     if (distance < reach + reach / LITTLE) {
         atomic_fetch_add(&pack.memory_misses, 1);
         count_fault();

@@ -246,8 +246,7 @@ static struct prefetch *take_place(void)
 
     if (place < 0)
         return NULL;
-    if (!(atomic_fetch_or(&all.charged, UINT64_C(1) << place) >> place & 1))
-        meta_charge(sizeof(*all.places));
+    meta_charge_once(&all.charged, place, sizeof(*all.places));
     return &all.places[place];
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/reads.h"
 
+#include "base/page.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -51,17 +53,6 @@ void reads_give_up(struct reads *reads)
     reads->count = 0;
 }
 
-static void append(struct reads *reads, char *page)
-{
-    bool first = reads->buffer_count == reads->buffers_begun;
-    struct iovec *last = first ? NULL : &reads->buffers[reads->buffer_count - 1];
-
-    if (last && (char *)last->iov_base + last->iov_len == page)
-        last->iov_len += PAGE_SIZE;
-    else
-        reads->buffers[reads->buffer_count++] = (struct iovec){page, PAGE_SIZE};
-}
-
 static bool goes_on(const struct reads *reads, slot_t slot)
 {
     return reads->run_count && reads->run_count < STORE_RUN_MAX &&
@@ -94,7 +85,7 @@ int reads_add(struct reads *reads, slot_t slot, char *page)
         reads->run_first = slot;
     }
     reads->run_count++;
-    append(reads, page);
+    page_append(reads->buffers, reads->buffers_begun, &reads->buffer_count, page);
     return error;
 }
 

@@ -269,3 +269,10 @@ int thread_run_apart(void (*run)(void *), void *argument)
         return (int)result;
     return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EFAULT;
 }
+
+unsigned thread_processors(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
+}

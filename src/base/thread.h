@@ -21,4 +21,7 @@ int thread_start(void (*run)(void *), void *argument) must_check;
  */
 int thread_run_apart(void (*run)(void *), void *argument) must_check;
 
+/* Processors that this process may run on; 1 where that cannot be asked. */
+unsigned thread_processors(void);
+
 #endif

@@ -26,12 +26,12 @@
  */
 #include "heap/heap.h"
 
+#include "base/thread.h"
 #include "heap/backing.h"
 #include "heap/hooks.h"
 #include "heap/keep.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <unistd.h>
 
 /*
@@ -59,15 +59,6 @@ static unsigned arenas_wanted;
 static _Atomic unsigned arenas_made;
 static atomic_flag making = ATOMIC_FLAG_INIT;
 static _Atomic unsigned next_arena;
-
-static unsigned processors(void)
-{
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof(set), &set))
-        return 1;
-    return (unsigned)min_u64((uint64_t)CPU_COUNT(&set), HEAP_MAX_ARENAS);
-}
 
 /* What jemalloc has of this thread. It prepares that when it first allocates. */
 static struct jemalloc_thread *prepared_thread(void)
@@ -152,7 +143,7 @@ void heap_fork_child(void)
 
 int heap_start(void)
 {
-    arenas_wanted = processors();
+    arenas_wanted = (unsigned)min_u64(thread_processors(), HEAP_MAX_ARENAS);
     if (!je_arena_init(prepared_thread(), FIRST_ARENA, &config))
         return -ENOMEM;
     atomic_store(&arenas_made, 1);

@@ -8,6 +8,7 @@
  * timed, and not advised while they take long; that is forgotten by and by.
  */
 #include "base/clock.h"
+#include "base/mean.h"
 #include "base/sys.h"
 #include "mask/mask.h"
 
@@ -43,22 +44,7 @@ void mask_drop(void *address, size_t size)
 
 bool mask_flush_is_cheap(void)
 {
-    return atomic_load_explicit(&single_ns, memory_order_relaxed) <= SINGLE_MAX_NS;
-}
-
-static void note_single(uint64_t took)
-{
-    uint32_t mean = atomic_load_explicit(&single_ns, memory_order_relaxed);
-
-    mean += (uint32_t)min_u64(took, SINGLE_WORST_NS) / SINGLE_WEIGHT - mean / SINGLE_WEIGHT;
-    atomic_store_explicit(&single_ns, mean, memory_order_relaxed);
-}
-
-static void forget_a_little(void)
-{
-    uint32_t mean = atomic_load_explicit(&single_ns, memory_order_relaxed);
-
-    atomic_store_explicit(&single_ns, mean - mean / FORGET_WEIGHT, memory_order_relaxed);
+    return mean_value(&single_ns) <= SINGLE_MAX_NS;
 }
 
 static void drop_singly(const struct iovec *ranges, unsigned count)
@@ -67,7 +53,8 @@ static void drop_singly(const struct iovec *ranges, unsigned count)
         uint64_t start = clock_now_ns();
         mask_drop(ranges[i].iov_base, ranges[i].iov_len);
         if (ranges[i].iov_len == PAGE_SIZE)
-            note_single(clock_now_ns() - start);
+            mean_follow(&single_ns, min_u64(clock_now_ns() - start, SINGLE_WORST_NS),
+                        SINGLE_WEIGHT);
     }
 }
 
@@ -78,7 +65,7 @@ static bool drop_together(const struct iovec *ranges, unsigned count)
 
     for (unsigned i = 0; i < count; i++)
         size += ranges[i].iov_len;
-    forget_a_little();
+    mean_follow(&single_ns, 0, FORGET_WEIGHT);
     return sys_call(SYS_process_madvise, PIDFD_SELF, ranges, count, MADV_DONTNEED, 0) == (long)size;
 }
 

@@ -27,6 +27,7 @@
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/mean.h"
 #include "base/sys.h"
 #include "store/spin.h"
 
@@ -111,15 +112,7 @@ static void end_slot(unsigned index, enum phase phase)
 
 bool aio_submit_is_cheap(void)
 {
-    return atomic_load_explicit(&submit_ns, memory_order_relaxed) <= SUBMIT_CHEAP_NS;
-}
-
-static void note_submit(uint64_t took)
-{
-    uint32_t mean = atomic_load_explicit(&submit_ns, memory_order_relaxed);
-
-    mean += (uint32_t)min_u64(took, SUBMIT_WORST_NS) / SUBMIT_WEIGHT - mean / SUBMIT_WEIGHT;
-    atomic_store_explicit(&submit_ns, mean, memory_order_relaxed);
+    return mean_value(&submit_ns) <= SUBMIT_CHEAP_NS;
 }
 
 static void submit_set(uint64_t set)
@@ -139,7 +132,7 @@ static void submit_set(uint64_t set)
             end_slot((unsigned)controls[done++]->aio_data, PHASE_REFUSED);
     }
     if (count == 1)
-        note_submit(clock_now_ns() - start);
+        mean_follow(&submit_ns, min_u64(clock_now_ns() - start, SUBMIT_WORST_NS), SUBMIT_WEIGHT);
 }
 
 static void wake_one(uint64_t set)

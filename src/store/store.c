@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fmt.h"
+#include "base/mean.h"
 #include "base/msg.h"
 #include "base/sigblock.h"
 #include "base/size.h"
@@ -457,28 +458,26 @@ static void judge(struct store *store, int error)
  */
 static void note_write(const struct store_write *write, uint64_t took)
 {
-    uint32_t mean = atomic_load_explicit(&write_ns, memory_order_relaxed);
-    uint32_t one = (uint32_t)min_u64(took / write->in_flight, WRITE_NS_MOST);
+    uint64_t one = min_u64(took / write->in_flight, WRITE_NS_MOST);
 
     if (write->in_flight >= WRITE_MANY)
-        atomic_store_explicit(&write_ns,
-                              mean ? mean - mean / WRITE_WEIGHT + one / WRITE_WEIGHT : one,
-                              memory_order_relaxed);
+        mean_follow(&write_ns, one, mean_value(&write_ns) ? WRITE_WEIGHT : 1);
     atomic_fetch_sub(&pages_in_flight, write->count);
 }
 
 uint32_t store_write_ns(void)
 {
-    return atomic_load_explicit(&write_ns, memory_order_relaxed);
+    return mean_value(&write_ns);
 }
 
 static void write_ended(struct io_request *request, int error)
 {
     struct store_write *write = write_of(request);
     struct store *store = store_of(write->first);
+    uint64_t took = clock_now_ns() - write->submitted_ns;
 
-    stats_time(HISTOGRAM_WRITE, clock_now_ns() - write->submitted_ns);
-    note_write(write, clock_now_ns() - write->submitted_ns);
+    stats_time(HISTOGRAM_WRITE, took);
+    note_write(write, took);
     count_transfer(STAT_BYTES_WRITTEN, request, error);
     trace_io(TRACE_WRITE, write->first, request->done, write->submitted_ns, error);
     judge(store, error);
